@@ -17,6 +17,7 @@ pub(crate) mod id;
 mod leases;
 mod new;
 mod queue;
+mod reply;
 mod service;
 mod worker;
 

@@ -42,6 +42,12 @@ const GROUPS: [Group; 4] = [
         ],
     },
     Group {
+        name: "process",
+        packages: &["evercore-process", "evercore-testing"],
+        judges: &[],
+        tests: &["processes", "scenarios"],
+    },
+    Group {
         name: "services",
         packages: &["evercore-services"],
         judges: &[],

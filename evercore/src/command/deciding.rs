@@ -11,13 +11,14 @@ use super::command_name;
 use super::named::Command;
 use super::target::Target;
 use crate::context::Reading;
-use crate::engine::{Capability, CommandOutcome, Completion, require};
+use crate::engine::{Capability, CommandOutcome, Completion, Due, require};
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::task::claimed::About;
 use crate::task::handlers::{Completed, Delivery, Handled};
+use crate::task::{IfKeyExists, Priority, Task};
 use crate::{
-    Aggregate, AggregateId, CommandError, CommandId, Context, Error, EventStore, Report, Result,
-    StateAggregate,
+    Aggregate, AggregateId, CommandError, CommandId, Context, Error, EventStore, Metadata, Report,
+    Result, StateAggregate,
 };
 
 /// The most characters of the reason for a rejection that are stored.
@@ -142,12 +143,31 @@ impl<C: Command> Sent<'_, C> {
         let outcome = self.outcome(decided, took);
         let said = outcome.rejection.clone();
         context.record(outcome);
+        if let Some(reason) = &said {
+            self.give_back(&mut context, reason).map_err(Attempt::Work)?;
+        }
         let answer = committed(context.finish(&self.store.inner)).await?;
         if let Some(reason) = said {
             let (id, command) = (self.id(), C::NAME);
             info!(queue = %self.about.lease.queue, %id, command, %reason, "a command was rejected");
         }
         Ok(answer)
+    }
+
+    /// Enqueues a rejected command to the queue of its sender, if it is to come back.
+    fn give_back(&self, context: &mut Context, reason: &str) -> Result<()> {
+        let Some(queue) = self.about.metadata.reply_to() else { return Ok(()) };
+        let back = Task {
+            body: (),
+            queue: Ok(Some(queue)),
+            key: Ok(None),
+            if_key_exists: IfKeyExists::Fail,
+            due: Due::After(Duration::ZERO),
+            priority: Priority::Normal,
+            metadata: Some(Metadata::new().rejected_for(reason)),
+            reply_to: Ok(None),
+        };
+        context.enqueue_with(self.command, back).map(drop)
     }
 
     fn outcome(&self, decided: Decided, took: Duration) -> CommandOutcome {

@@ -1,0 +1,7 @@
+//! Processes on every engine: each event has its effects once, whatever is killed or reset.
+
+mod crashes;
+mod domain;
+mod engines;
+mod reactors;
+mod steps;
