@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use evercore::error::RuntimeProblem;
 use evercore::service::{Lifecycle, Service, ServiceError};
 use evercore::subscription::{SubscriptionBuilder, SubscriptionService};
 use evercore::task::{Handlers, QueueBuilder, QueueName, QueueService};
 use evercore::{Error, EventStore, FailurePolicy, Handler, Result, Start};
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -172,16 +170,29 @@ impl<H: Handler> ProcessBuilder<H> {
         }
     }
 
-    /// Runs it in a task of its own.
+    /// Runs it in tasks of its own.
     ///
     /// # Errors
-    /// [`Error::NoRuntime`] outside of a tokio runtime. The handle returns all other errors.
-    pub fn spawn(mut self) -> Result<ProcessHandle> {
-        let missing = |_| Error::NoRuntime { problem: RuntimeProblem::Missing };
-        let runtime = Handle::try_current().map_err(missing)?;
-        let stop = self.stop.child_token();
-        self.stop = stop.clone();
-        Ok(ProcessHandle { task: runtime.spawn(self.run()), stop })
+    /// Those of [`run`](Self::run) that can be told at once. The handle returns all others.
+    pub fn spawn(self) -> Result<ProcessHandle> {
+        let Self { name: _, subscription, events, queue, problem, stop } = self;
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        let stop = stop.child_token();
+        let following = subscription.stop_on(stop.clone()).spawn(events)?;
+        let working = match queue {
+            Some((queue, handlers)) => Some(queue.stop_on(stop.clone()).spawn(handlers)?),
+            None => None,
+        };
+        let on_end = stop.clone();
+        let task = tokio::spawn(async move {
+            let Some(working) = working else { return following.join().await };
+            let (followed, worked) =
+                tokio::join!(ending(following.join(), &on_end), ending(working.join(), &on_end));
+            followed.and(worked)
+        });
+        Ok(ProcessHandle { task, stop })
     }
 
     /// Makes a [`Service`] of it, under its name, for a program that supervises its services. It is ready once the

@@ -14,7 +14,7 @@ use evercore::{
 use tracing::debug;
 
 use crate::reactions::{Input, follow, read};
-use crate::worker::once;
+use crate::worker::{Taking, once};
 
 /// Turns events into commands and tasks, without a state.
 ///
@@ -195,7 +195,9 @@ impl Reacting {
 
     fn one_by_one(&self) -> impl Handler + use<> {
         let this = self.clone();
-        each(move |event: RecordedEvent| async move { this.react(&event).await })
+        each(move |event: RecordedEvent| -> Taking {
+            Box::pin(async move { this.react(&event).await })
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use evercore::subscription::Interrupt;
@@ -32,6 +33,9 @@ pub struct EndedProcess;
 /// Hands the events of a subscription to a [process](Process), one at a time.
 #[derive(Debug)]
 pub struct Steps<P: Process>(pub(crate) Arc<Worker<P>>);
+
+/// The steps for an event. Boxed, so that programs need no higher limit of recursion to compile.
+pub(crate) type Taking = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// The reason why the steps for an event were not taken.
 enum NotTaken {
@@ -148,7 +152,9 @@ impl<P: Process> Steps<P> {
     /// Handles single events, so that what a step writes names its event as the cause.
     fn one_by_one(&self) -> impl Handler + use<P> {
         let worker = Arc::clone(&self.0);
-        each(move |event: RecordedEvent| async move { worker.take(&event).await })
+        each(move |event: RecordedEvent| -> Taking {
+            Box::pin(async move { worker.take(&event).await })
+        })
     }
 }
 
