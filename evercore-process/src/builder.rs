@@ -52,8 +52,8 @@ pub struct ProcessHandle {
 pub trait Processes {
     /// Sets up the process `P` under a name, which is also that of its subscription and of its queue: 1 to 128 bytes.
     ///
-    /// A process reacts to each event once under its name. Under another name it is another process, which reacts to
-    /// them once more.
+    /// A process reacts to each event once under its name. Do not change it: under another name it reacts to all events
+    /// once more, and its deadlines stay in the queue of the former name.
     fn process<P: Process>(&self, name: &str) -> ProcessBuilder<Steps<P>>;
 
     /// Sets up a reactor under a name, which is also that of its subscription: 1 to 128 bytes.

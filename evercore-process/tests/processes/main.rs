@@ -3,5 +3,7 @@
 mod crashes;
 mod domain;
 mod engines;
+mod failures;
 mod reactors;
+mod running;
 mod steps;
