@@ -362,3 +362,22 @@ async fn a_command_of_an_older_program_is_decided_in_its_present_shape() -> Resu
     assert_eq!(purse.state().coins, 5);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_removes_old_outcomes_now_and_then() -> Result<()> {
+    let log = CommandLog::keep(Duration::ZERO);
+    let store = EventStore::builder().command_log(log).open(MemoryEngine::new()).await?;
+    let worker = store.queue("commands").spawn(Handlers::new().commands())?;
+    for _ in 0..2 {
+        let id = store.send(put_in(1)).await?;
+        store.wait_for_outcome(id, Duration::from_secs(600)).await?;
+        // Time passes at once while all wait.
+        let mut seconds = 0;
+        while store.outcome(id).await?.is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            seconds += 1;
+            assert!(seconds < 120, "it is still there");
+        }
+    }
+    worker.shutdown().await
+}
