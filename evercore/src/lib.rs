@@ -85,7 +85,7 @@
 //!   with its causes.
 //! - **Bounds**: [`Limits`], and those that are fixed in [`limits`]; states in memory:
 //!   [`EventStoreBuilder::cache_aggregates`].
-//! - **Modules**: the root has what most programs name. [`boundary`], [`command`], [`subscription`], [`evolution`], [`mod@format`],
+//! - **Modules**: the root has what most programs name. [`boundary`], [`mod@command`], [`subscription`], [`evolution`], [`mod@format`],
 //!   [`registry`], [`mod@task`], [`verify`], [`observer`], [`error`] and [`limits`] have the other types of their subjects.
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use evercore::command::{CommandId, CommandQuery, Outcome as Ended};
 use evercore::task::Task;
-use evercore::{BoxError, HandlerRetry, Metadata, NaturalKey, Position, with_metadata};
+use evercore::{BoxError, HandlerRetry, Metadata, Position, Target, with_metadata};
 use tokio::time::{Instant, sleep};
 
-use super::subject::LEFT;
 use super::{Cut, Outcome, Subject};
 use crate::domain::orders::{self, Change, change};
 
@@ -17,8 +16,9 @@ const LEASE: Duration = Duration::from_millis(100);
 /// The time limit for what a dropped call has begun to show, and for a command to be done after a worker was dropped.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// A command for a counter of its own: those of the subject stay in step.
 fn order() -> Result<Change, BoxError> {
-    Ok(change(NaturalKey::new(LEFT)?, 1))
+    Ok(change(Target::key_or_new("of commands")?, 1))
 }
 
 /// Sends a command to a queue of its own. The command and its events have the name of the queue as correlation id.

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use evercore::chrono::{DateTime, TimeDelta};
 use evercore::command::{Command, CommandLog, CommandQuery, Outcome};
 use evercore::engine::{Capabilities, Capability, Forward, StorageEngine};
+use evercore::evolution::Upcast;
 use evercore::task::{Claimed, Handlers, TaskError, TaskId};
 use evercore::{
-    Aggregate, Apply, Clock, Decide, Decision, Error, EventMeta, EventStore, HandlerRetry,
-    ManualClock, Result, Target, command, event, task,
+    Aggregate, Apply, BoxError, Clock, Decide, Decision, Error, EventMeta, EventStore,
+    HandlerRetry, ManualClock, Registry, Result, Target, command, event, task,
 };
 use evercore_memory::MemoryEngine;
 
@@ -259,4 +260,124 @@ async fn an_engine_without_a_command_log_is_sent_no_commands() -> Result<()> {
     let dispatched = store.dispatch(put_in(1)).await;
     assert_eq!(dispatched.expect("it needs no log").state().coins, 1);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_command_of_an_unknown_type_dies_with_a_reason() -> Result<()> {
+    let engine = MemoryEngine::new();
+    let sender = EventStore::builder().open(engine.clone()).await?;
+    let id = sender.send(put_in(1)).await?;
+    let knows_nothing = Registry::builder().build()?;
+    let worker = EventStore::builder().registry(knows_nothing).open(engine).await?;
+    let once = HandlerRetry::default().attempts(1);
+    worker.queue("commands").retry(once).run_due(Handlers::new().commands()).await?;
+    match sender.outcome(id).await? {
+        Some(Outcome::Dead { failure, .. }) => {
+            assert!(failure.contains("`PutIn`") && failure.contains("link the crate"), "{failure}");
+        }
+        outcome => panic!("a command that nothing reads is {outcome:?}"),
+    }
+    Ok(())
+}
+
+/// The command as an older program has sent it.
+mod older {
+    use evercore::command::Command;
+    use evercore::format::Encoding;
+    use evercore::task::{TaskBodies, TaskBody};
+    use evercore::{Decide, Decision, Event, Registry, Result, Target};
+    use serde::{Deserialize, Serialize};
+
+    use super::{CoinsMoved, Purse};
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Collect {
+        pub(super) purse: String,
+    }
+
+    impl Event for Collect {
+        type Aggregate = TaskBodies;
+        const NAME: &'static str = "collect";
+        const ENCODING: Encoding<Self> = Encoding::serde();
+    }
+
+    impl TaskBody for Collect {
+        const QUEUE: &'static str = "commands";
+    }
+
+    impl Command for Collect {
+        type Aggregate = Purse;
+
+        fn target(&self) -> Result<Target> {
+            Target::key_or_new(&*self.purse)
+        }
+    }
+
+    impl Decide<Collect> for Purse {
+        type Error = String;
+
+        fn decide(purse: &mut Decision<'_, Self>, _: &Collect) -> Result<(), String> {
+            purse.emit(CoinsMoved { coins: 1 });
+            Ok(())
+        }
+    }
+
+    pub(super) fn registry() -> Result<Registry> {
+        Registry::builder().event::<Collect>().event::<CoinsMoved>().build()
+    }
+}
+
+#[command(aggregate = Purse, target = key_or_new(purse), name = "collect", version = 2, upcast_from = [older::Collect])]
+struct Collect {
+    purse: String,
+    coins: i64,
+}
+
+impl Upcast<older::Collect> for Collect {
+    fn upcast(old: older::Collect) -> std::result::Result<Self, BoxError> {
+        Ok(Self { purse: old.purse, coins: 5 })
+    }
+}
+
+impl Decide<Collect> for Purse {
+    type Error = String;
+
+    fn decide(purse: &mut Decision<'_, Self>, command: &Collect) -> Result<(), String> {
+        purse.emit(CoinsMoved { coins: command.coins });
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_command_of_an_older_program_is_decided_in_its_present_shape() -> Result<()> {
+    let engine = MemoryEngine::new();
+    let before = EventStore::builder().registry(older::registry()?).open(engine.clone()).await?;
+    let id = before.send(older::Collect { purse: "p".to_owned() }).await?;
+    let now = EventStore::builder().open(engine).await?;
+    now.queue("commands").run_due(Handlers::new().commands()).await?;
+    let Some(Outcome::Landed { aggregate: Some(purse), .. }) = now.outcome(id).await? else {
+        panic!("it lands");
+    };
+    let purse = now.with_readonly_context(async |ctx| ctx.load::<Purse>(purse).await).await?;
+    assert_eq!(purse.state().coins, 5);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_removes_old_outcomes_now_and_then() -> Result<()> {
+    let log = CommandLog::keep(Duration::ZERO);
+    let store = EventStore::builder().command_log(log).open(MemoryEngine::new()).await?;
+    let worker = store.queue("commands").spawn(Handlers::new().commands())?;
+    for _ in 0..2 {
+        let id = store.send(put_in(1)).await?;
+        store.wait_for_outcome(id, Duration::from_secs(600)).await?;
+        // Time passes at once while all wait.
+        let mut seconds = 0;
+        while store.outcome(id).await?.is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            seconds += 1;
+            assert!(seconds < 120, "it is still there");
+        }
+    }
+    worker.shutdown().await
 }
