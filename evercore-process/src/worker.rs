@@ -25,7 +25,8 @@ pub(crate) struct Worker<P: Process> {
     pub(crate) reactions: Reactions<P>,
 }
 
-/// Marks a process that has ended: its natural key is the id of the process.
+/// Marks a process that has ended: its natural key is the id of the process. A [registry](evercore::Registry) that is built
+/// by hand needs it beside the types of the process.
 #[derive(Aggregate, Clone, Copy, Debug, Default)]
 #[aggregate(name = "evercore.ended-process")]
 pub struct EndedProcess;
