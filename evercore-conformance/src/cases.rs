@@ -461,9 +461,12 @@ macro_rules! __with_all_cases {
                         a_key_belongs_to_one_task_of_a_queue
                         a_task_that_is_cancelled_or_replaced_cannot_be_completed
                         a_task_whose_lease_has_ended_is_claimed_alone
+                        a_task_whose_lease_has_ended_runs_alone
                         a_task_that_was_given_back_has_lost_no_attempt
                         a_task_that_fails_is_given_again_and_dies
                         dead_tasks_are_retried_and_discarded
+                        dead_tasks_are_changed_page_by_page
+                        tasks_are_read_page_by_page
                         a_paused_queue_gives_nothing_until_it_is_resumed
                         a_slow_task_is_done_once
                         a_handler_that_takes_too_long_is_stopped

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, ClaimRequest, Commit, Control,
-    Detail, DiscardedRequest, EngineScheme, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
-    IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
+    Controlled, Detail, DiscardedRequest, EngineScheme, FailedAttempt, Heartbeat, HistoryRequest,
+    IdBlock, IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
     LogSignal, LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
     Settlement, StorageEngine, StoredQueue, StoredSubscription, StoredTask, StoredUnique,
     SubscriptionStorage, TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest,
@@ -373,7 +373,7 @@ impl TaskStorage for MemoryEngine {
         Ok(self.shared.read()?.tasks.read(request))
     }
 
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         let now = self.shared.clock.now();
         let changed = self.shared.write()?.tasks.control(queue, control, now)?;
         self.shared.enqueued.notify();

@@ -1,13 +1,14 @@
 //! Keeps tasks: those that wait or are claimed, dead ones, and discarded ones.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    ClaimRequest, Commit, Completion, Due, FailedAttempt, NewTask, QueueControl, StoredPlace,
-    StoredQueue, StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TasksRequest,
-    WhichTasks,
+    ClaimRequest, Commit, Completion, Controlled, Due, FailedAttempt, NewTask, QueueControl,
+    StoredPlace, StoredQueue, StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TaskPlace,
+    TasksRequest, WhichTasks,
 };
 use evercore::task::{IfKeyExists, Priority, QueueName, TaskId, TaskKey};
 use evercore::{Error, Result};
@@ -156,7 +157,7 @@ impl Tasks {
         if claim.paused {
             return claim;
         }
-        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let limit = to_count(request.limit);
         for id in self.to_claim(&request.queue, limit, now) {
             self.last_token += 1;
             let place =
@@ -286,18 +287,27 @@ impl Tasks {
 
     pub(crate) fn read(&self, request: &TasksRequest) -> Vec<StoredTask> {
         let TasksRequest { queue, which, key, after, limit } = request;
-        let those = match which {
-            StoredTasks::Live => &self.live,
+        let ended = match which {
+            StoredTasks::Live => return self.read_live(request),
             StoredTasks::Dead => &self.dead,
             StoredTasks::Discarded => &self.discarded,
         };
-        let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
-        let wanted = those.values().filter(|task| {
+        let wanted = ended.values().filter(|task| {
             task.queue == *queue
-                && after.is_none_or(|after| task.id > after)
+                && after.is_none_or(|after| task.id > after.id)
                 && (key.is_none() || task.key == *key)
         });
-        wanted.take(limit).cloned().collect()
+        wanted.take(to_count(*limit)).cloned().collect()
+    }
+
+    fn read_live(&self, request: &TasksRequest) -> Vec<StoredTask> {
+        let TasksRequest { queue, which: _, key, after, limit } = request;
+        let TaskPlace { priority, due, id } = after.unwrap_or(FIRST);
+        let from = (queue.clone(), priority, due, id);
+        let those = self.order.range((Bound::Excluded(from), Bound::Unbounded));
+        let those = those.take_while(|(of, ..)| of == queue).map(|(.., id)| &self.live[id]);
+        let wanted = those.filter(|task| key.is_none() || task.key == *key);
+        wanted.take(to_count(*limit)).cloned().collect()
     }
 
     pub(crate) fn control(
@@ -305,27 +315,39 @@ impl Tasks {
         queue: &QueueName,
         control: &QueueControl,
         now: DateTime<Utc>,
-    ) -> Result<u64> {
+    ) -> Result<Controlled> {
+        let of_queue = |changed| Controlled { changed, next: None };
         match control {
-            QueueControl::Pause => Ok(self.paused.insert(queue.clone()).into()),
-            QueueControl::Resume => Ok(self.paused.remove(queue).into()),
-            QueueControl::Retry(which) => self.retry(queue, which, now),
+            QueueControl::Pause => Ok(of_queue(self.paused.insert(queue.clone()).into())),
+            QueueControl::Resume => Ok(of_queue(self.paused.remove(queue).into())),
+            QueueControl::Retry(which) => {
+                let (tasks, next) = self.chosen(queue, which)?;
+                let changed = self.retry(queue, which, tasks, now)?;
+                Ok(Controlled { changed, next })
+            }
             QueueControl::Discard { which, reason } => {
                 let place = StoredPlace::Discarded { at: now, reason: reason.clone() };
-                self.discard(queue, which, &place)
+                let (tasks, next) = self.chosen(queue, which)?;
+                Ok(Controlled { changed: self.discard(tasks, &place), next })
             }
         }
     }
 
-    fn retry(&mut self, queue: &QueueName, which: &WhichTasks, now: DateTime<Utc>) -> Result<u64> {
+    fn retry(
+        &mut self,
+        queue: &QueueName,
+        which: &WhichTasks,
+        tasks: Vec<TaskId>,
+        now: DateTime<Utc>,
+    ) -> Result<u64> {
         let mut retried = 0;
-        for id in self.chosen(queue, which)? {
+        for id in tasks {
             let key = self.dead.get(&id).and_then(|task| task.key.clone());
             if let Some(key) = key
                 && self.keys.contains_key(&(queue.clone(), key.clone()))
             {
                 match which {
-                    WhichTasks::AllDead => continue,
+                    WhichTasks::Dead { .. } => continue,
                     WhichTasks::Id(_) => return Err(key_taken(queue, &key)),
                 }
             }
@@ -342,29 +364,32 @@ impl Tasks {
         Ok(retried)
     }
 
-    fn discard(
-        &mut self,
-        queue: &QueueName,
-        which: &WhichTasks,
-        place: &StoredPlace,
-    ) -> Result<u64> {
+    fn discard(&mut self, tasks: Vec<TaskId>, place: &StoredPlace) -> u64 {
         let mut discarded = 0;
-        for id in self.chosen(queue, which)? {
+        for id in tasks {
             let task = self.dead.remove(&id).or_else(|| self.remove(id));
             let mut task = task.expect("BUG: it was just found");
             task.place = place.clone();
             self.discarded.insert(id, task);
             discarded += 1;
         }
-        Ok(discarded)
+        discarded
     }
 
-    /// Returns the tasks that an operator has chosen, none of which is claimed.
-    fn chosen(&self, queue: &QueueName, which: &WhichTasks) -> Result<Vec<TaskId>> {
+    /// Returns the tasks that an operator has chosen, none of which is claimed, and where the next page begins.
+    fn chosen(
+        &self,
+        queue: &QueueName,
+        which: &WhichTasks,
+    ) -> Result<(Vec<TaskId>, Option<TaskId>)> {
         match which {
-            WhichTasks::AllDead => {
-                let dead = self.dead.values().filter(|task| task.queue == *queue);
-                Ok(dead.map(|task| task.id).collect())
+            WhichTasks::Dead { after, limit } => {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let dead = self.dead.range((from, Bound::Unbounded));
+                let of_queue = dead.filter(|(_, task)| task.queue == *queue).map(|(id, _)| *id);
+                let page: Vec<_> = of_queue.take(to_count(*limit)).collect();
+                let next = page.last().copied().filter(|_| page.len() >= to_count(*limit));
+                Ok((page, next))
             }
             WhichTasks::Id(id) => {
                 let task = self.dead.get(id).or_else(|| self.live.get(id));
@@ -372,7 +397,7 @@ impl Tasks {
                     task.queue == *queue && !matches!(task.place, StoredPlace::Claimed { .. })
                 };
                 match task.filter(is_chosen) {
-                    Some(_) => Ok(vec![*id]),
+                    Some(_) => Ok((vec![*id], None)),
                     None => Err(Error::UnknownTask { queue: queue.to_string(), id: *id }),
                 }
             }
@@ -382,6 +407,14 @@ impl Tasks {
 
 /// An id before that of every task.
 const NIL: TaskId = TaskId::from_uuid(uuid::Uuid::nil());
+
+/// A place before that of every task.
+const FIRST: TaskPlace =
+    TaskPlace { priority: Priority::High, due: DateTime::<Utc>::MIN_UTC, id: NIL };
+
+fn to_count(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
 
 fn place(task: &StoredTask) -> Place {
     (task.queue.clone(), task.priority, task.due, task.id)

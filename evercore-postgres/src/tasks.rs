@@ -7,11 +7,12 @@ mod rows;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::DateTime;
 use evercore::engine::{
-    ClaimRequest, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask, StoredTasks,
-    TaskClaim, TaskLease, TaskStorage, TasksRequest,
+    ClaimRequest, Controlled, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask,
+    StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
 };
-use evercore::task::{QueueName, TaskKey};
+use evercore::task::{QueueName, TaskId, TaskKey};
 use evercore::{Error, Result};
 use uuid::Uuid;
 
@@ -22,6 +23,9 @@ use crate::statements::TaskStatements;
 use crate::subscriptions::interval;
 
 pub(crate) use columns::{DoneColumns, TaskColumns};
+
+/// An id before that of every task.
+const NIL: TaskId = TaskId::from_uuid(Uuid::nil());
 
 #[async_trait]
 impl TaskStorage for PostgresEngine {
@@ -86,7 +90,7 @@ impl TaskStorage for PostgresEngine {
         self.shared.answered(|| async move { read(self, request).await }).await
     }
 
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         let change = || async move { control::control(self, queue, control).await };
         let changed = self.shared.answered(change).await?;
         self.shared.notifications.enqueued();
@@ -155,24 +159,27 @@ async fn fail(engine: &PostgresEngine, failed: &FailedAttempt) -> Result<()> {
 async fn read(engine: &PostgresEngine, request: &TasksRequest) -> Result<Vec<StoredTask>> {
     let TasksRequest { queue, which, key, after, limit } = request;
     let statements = engine.task_statements();
-    let after = after.as_ref().map(evercore::task::TaskId::as_uuid);
+    let id = after.map_or(NIL, |place| place.id);
     let failed = |error| classify("read tasks", error);
     let mut connection = engine.connection().await?;
     let key = key.as_ref().map(TaskKey::as_str);
     let query = match (which, key) {
         (StoredTasks::Live, Some(key)) => {
-            sqlx::query(statements.find_key.sql()).bind(queue.as_str()).bind(key).bind(after)
+            sqlx::query(statements.find_key.sql()).bind(queue.as_str()).bind(key)
         }
         (StoredTasks::Live, None) => sqlx::query(statements.read_live.sql())
             .bind(queue.as_str())
-            .bind(after)
+            .bind(after.map_or(-1, |place| place.priority.number()))
+            .bind(after.map_or(DateTime::UNIX_EPOCH, |place| place.due))
+            .bind(id.as_uuid())
             .bind(i64::from(*limit)),
         (StoredTasks::Dead | StoredTasks::Discarded, key) => {
-            sqlx::query(statements.read_ended.sql())
+            let dead = *which == StoredTasks::Dead;
+            let read = if dead { &statements.read_dead } else { &statements.read_discarded };
+            sqlx::query(read.sql())
                 .bind(queue.as_str())
-                .bind(after)
+                .bind(id.as_uuid())
                 .bind(i64::from(*limit))
-                .bind(*which == StoredTasks::Dead)
                 .bind(key)
         }
     };

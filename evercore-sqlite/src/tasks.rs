@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    ClaimRequest, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask, StoredTasks,
-    TaskClaim, TaskLease, TaskStorage, TasksRequest,
+    ClaimRequest, Controlled, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask,
+    StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
 };
-use evercore::task::QueueName;
+use evercore::task::{QueueName, TaskId, TaskKey};
 use evercore::{Error, Result};
+use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use crate::engine::{POLL_INTERVAL, SqliteEngine};
@@ -28,9 +29,13 @@ const FAIL: &str = include_str!("tasks/fail.sql");
 const IS_HELD: &str = include_str!("tasks/is_held.sql");
 const QUEUES: &str = include_str!("tasks/queues.sql");
 const READ_ENDED: &str = include_str!("tasks/read_ended.sql");
+const READ_KEY: &str = include_str!("tasks/read_key.sql");
 const READ_LIVE: &str = include_str!("tasks/read_live.sql");
 const RELEASE: &str = include_str!("tasks/release.sql");
 const RENEW: &str = include_str!("tasks/renew.sql");
+
+/// An id before that of every task.
+const NIL: TaskId = TaskId::from_uuid(uuid::Uuid::nil());
 
 #[async_trait]
 impl TaskStorage for SqliteEngine {
@@ -87,7 +92,11 @@ impl TaskStorage for SqliteEngine {
         let name = name.cloned();
         self.read("list queues", move |connection, _| {
             let mut statement = connection.prepare_cached(QUEUES)?;
-            let mut rows = statement.query([name.as_ref().map(QueueName::as_str)])?;
+            let (first, last) = match &name {
+                Some(name) => (name.as_str(), Value::Text(name.as_str().to_owned())),
+                None => ("", Value::Blob(Vec::new())),
+            };
+            let mut rows = statement.query(params![first, last])?;
             let mut queues = Vec::new();
             while let Some(row) = rows.next()? {
                 queues.push(rows::queue(row)?);
@@ -102,7 +111,7 @@ impl TaskStorage for SqliteEngine {
         self.read("read tasks", move |connection, _| read(connection, &request)).await
     }
 
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         let (queue, control) = (queue.clone(), control.clone());
         let change = move |connection: &_| control::control(connection, &queue, &control);
         let changed = self.write("change a queue", change).await?;
@@ -140,21 +149,31 @@ fn lease_lost(lease: &TaskLease) -> Error {
 
 fn read(connection: &Connection, request: &TasksRequest) -> Result<Vec<StoredTask>, Problem> {
     let TasksRequest { queue, which, key, after, limit } = request;
-    let key = key.as_ref().map(evercore::task::TaskKey::as_str);
-    let after = after.as_ref().map(|id| id.as_uuid().as_bytes());
+    let key = key.as_ref().map(TaskKey::as_str);
+    let id = after.map_or(NIL, |place| place.id);
+    let id = id.as_uuid().as_bytes();
     let mut tasks = Vec::new();
-    match which {
-        StoredTasks::Live => {
-            let mut statement = connection.prepare_cached(READ_LIVE)?;
-            let mut rows = statement.query(params![queue.as_str(), key, after, limit])?;
+    match (which, key) {
+        (StoredTasks::Live, Some(key)) => {
+            let mut statement = connection.prepare_cached(READ_KEY)?;
+            let mut rows = statement.query([queue.as_str(), key])?;
             while let Some(row) = rows.next()? {
                 tasks.push(rows::live(row)?);
             }
         }
-        StoredTasks::Dead | StoredTasks::Discarded => {
+        (StoredTasks::Live, None) => {
+            let priority = after.map_or(-1, |place| place.priority.number());
+            let due = after.map_or(0, |place| place.due.timestamp_micros());
+            let mut statement = connection.prepare_cached(READ_LIVE)?;
+            let mut rows = statement.query(params![queue.as_str(), priority, due, id, limit])?;
+            while let Some(row) = rows.next()? {
+                tasks.push(rows::live(row)?);
+            }
+        }
+        (StoredTasks::Dead | StoredTasks::Discarded, key) => {
             let dead = *which == StoredTasks::Dead;
             let mut statement = connection.prepare_cached(READ_ENDED)?;
-            let mut rows = statement.query(params![queue.as_str(), key, after, limit, dead])?;
+            let mut rows = statement.query(params![queue.as_str(), key, id, limit, dead])?;
             while let Some(row) = rows.next()? {
                 tasks.push(rows::ended(row)?);
             }

@@ -75,8 +75,9 @@ pub use tagging::{
     DeclaredTags, RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage,
 };
 pub use tasks::{
-    ClaimRequest, Due, FailedAttempt, NewTask, QueueControl, StoredPlace, StoredQueue, StoredTask,
-    StoredTasks, TaskChange, TaskClaim, TaskLease, TaskStorage, TasksRequest, WhichTasks,
+    ClaimRequest, Controlled, Due, FailedAttempt, NewTask, QueueControl, StoredPlace, StoredQueue,
+    StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TaskPlace, TaskStorage,
+    TasksRequest, WhichTasks,
 };
 pub(crate) use transactor::within;
 pub use transactor::{Transaction, Transactor};

@@ -56,7 +56,9 @@ CREATE TABLE evercore.ended_tasks (
     reason text
 );
 
-CREATE INDEX ended_tasks_by_queue ON evercore.ended_tasks (queue, (reason IS NULL), id);
+CREATE INDEX dead_tasks_by_queue ON evercore.ended_tasks (queue, id) WHERE reason IS NULL;
+
+CREATE INDEX discarded_tasks_by_queue ON evercore.ended_tasks (queue, id) WHERE reason IS NOT NULL;
 
 CREATE TABLE evercore.paused_queues (
     queue text COLLATE "C" PRIMARY KEY
@@ -176,6 +178,170 @@ BEGIN
                 SELECT FROM evercore.tasks held WHERE held.queue = k.queue AND held.key = k.key
             ));
     END IF;
+END
+$$;
+
+-- Renews the leases that are held, and returns their tokens. No token is given twice, so it names its task. Locks the tasks
+-- in the order of their ids, as commits do that complete them.
+CREATE FUNCTION evercore.renew_tasks(held_ids uuid[], held_tokens bigint[], lasts interval) RETURNS SETOF bigint
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH locked AS MATERIALIZED (
+        SELECT t.id
+        FROM evercore.tasks t
+        WHERE t.id = ANY (held_ids) AND t.token = ANY (held_tokens)
+        ORDER BY t.id
+        FOR UPDATE
+    )
+    UPDATE evercore.tasks t
+    SET due = now() + lasts
+    WHERE t.id = ANY (ARRAY(SELECT locked.id FROM locked))
+    RETURNING t.token;
+END
+$$;
+
+-- Gives tasks back whose leases are held, as if they had not been claimed. Locks them in the order of their ids.
+CREATE FUNCTION evercore.release_tasks(held_ids uuid[], held_tokens bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    WITH locked AS MATERIALIZED (
+        SELECT t.id
+        FROM evercore.tasks t
+        WHERE t.id = ANY (held_ids) AND t.token = ANY (held_tokens)
+        ORDER BY t.id
+        FOR UPDATE
+    )
+    UPDATE evercore.tasks t
+    SET token = NULL, owner = NULL, attempts = t.attempts - 1, due = now()
+    WHERE t.id = ANY (ARRAY(SELECT locked.id FROM locked));
+END
+$$;
+
+-- Reads the tasks of a queue that wait or are claimed, after a place in the order in which they are claimed.
+CREATE FUNCTION evercore.read_tasks(
+    of_queue text,
+    after_priority smallint,
+    after_due timestamptz,
+    after_id uuid,
+    most bigint
+) RETURNS SETOF evercore.tasks
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT t.*
+    FROM evercore.tasks t
+    WHERE t.queue = of_queue AND (t.priority, t.due, t.id) > (after_priority, after_due, after_id)
+    ORDER BY t.priority, t.due, t.id
+    LIMIT most;
+END
+$$;
+
+-- Makes dead tasks of a queue due again, except for those whose key another task has by now, and returns their ids. Locks
+-- them in the order of their ids.
+CREATE FUNCTION evercore.revive_tasks(of_queue text, dead_ids uuid[]) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH locked AS MATERIALIZED (
+        SELECT t.* FROM evercore.ended_tasks t WHERE t.id = ANY (dead_ids) ORDER BY t.id FOR UPDATE
+    ),
+    revived AS (
+        INSERT INTO evercore.tasks (
+            id, due, enqueued_at, attempts, version, priority, codec, queue, key, task_type, payload, correlation_id,
+            causation_id, metadata, failure
+        )
+        SELECT
+            l.id, now(), l.enqueued_at, 0, l.version, l.priority, l.codec, l.queue, l.key, l.task_type, l.payload,
+            l.correlation_id, l.causation_id, l.metadata, l.failure
+        FROM locked l
+        WHERE l.queue = of_queue AND l.reason IS NULL
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    DELETE FROM evercore.ended_tasks t WHERE t.id = ANY (ARRAY(SELECT revived.id FROM revived)) RETURNING t.id;
+END
+$$;
+
+-- Discards dead tasks of a queue, and returns their ids. Locks them in the order of their ids.
+CREATE FUNCTION evercore.discard_tasks(of_queue text, dead_ids uuid[], why text) RETURNS SETOF uuid
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH locked AS MATERIALIZED (
+        SELECT t.id, t.queue, t.reason FROM evercore.ended_tasks t WHERE t.id = ANY (dead_ids) ORDER BY t.id FOR UPDATE
+    )
+    UPDATE evercore.ended_tasks t
+    SET reason = why, ended_at = now()
+    WHERE t.id = ANY (ARRAY(SELECT l.id FROM locked l WHERE l.queue = of_queue AND l.reason IS NULL))
+    RETURNING t.id;
+END
+$$;
+
+-- Reads the dead tasks of a queue after an id, or those of them with a key.
+CREATE FUNCTION evercore.read_dead_tasks(of_queue text, after_id uuid, most bigint, of_key text)
+RETURNS SETOF evercore.ended_tasks
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT t.*
+    FROM evercore.ended_tasks t
+    WHERE t.queue = of_queue AND t.reason IS NULL AND t.id > after_id AND (of_key IS NULL OR t.key = of_key)
+    ORDER BY t.id
+    LIMIT most;
+END
+$$;
+
+-- Reads the discarded tasks of a queue after an id, or those of them with a key.
+CREATE FUNCTION evercore.read_discarded_tasks(of_queue text, after_id uuid, most bigint, of_key text)
+RETURNS SETOF evercore.ended_tasks
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT t.*
+    FROM evercore.ended_tasks t
+    WHERE t.queue = of_queue AND t.reason IS NOT NULL AND t.id > after_id AND (of_key IS NULL OR t.key = of_key)
+    ORDER BY t.id
+    LIMIT most;
 END
 $$;
 

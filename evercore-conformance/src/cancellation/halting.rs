@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, DeclaredTags,
-    Detail, DiscardedRequest, EventKey, FailedAttempt, Heartbeat, HistoryRequest, IdBlock,
-    IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Controlled,
+    DeclaredTags, Detail, DiscardedRequest, EventKey, FailedAttempt, Heartbeat, HistoryRequest,
+    IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
     InspectedKey, InspectedParked, InspectedSubscription, InspectedTag, Inspection, Lane,
     LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
     ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
@@ -183,7 +183,7 @@ impl TaskStorage for Halting<dyn StorageEngine> {
         self.1.go(self.queues_of_the_engine().tasks(request)).await
     }
 
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         self.1.go(self.queues_of_the_engine().control(queue, control)).await
     }
 }

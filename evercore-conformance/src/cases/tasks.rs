@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use evercore::engine::{
-    Capability, ClaimRequest, Completion, FailedAttempt, Precondition, StoredPlace, StoredTask,
-    StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
+    Capability, ClaimRequest, Completion, Controlled, FailedAttempt, Precondition, QueueControl,
+    StoredPlace, StoredTask, StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
+    WhichTasks,
 };
 use evercore::task::{
-    Claimed, Handlers, IfKeyExists, Priority, QueueName, Task, TaskError, TaskKey, TaskState,
+    Claimed, Handlers, IfKeyExists, Priority, QueueName, Task, TaskError, TaskInfo, TaskKey,
+    TaskState,
 };
 use evercore::{
     Context, Error, EventStore, HandlerRetry, Limits, Metadata, Result, Sequence, with_metadata,
@@ -395,13 +397,11 @@ pub(crate) async fn dead_tasks_are_retried_and_discarded(fixture: &Fixture) -> R
         store.enqueue(Task::new(note(text)).key(text)).await?;
     }
     for task in claim(fixture, 9).await? {
-        let lease = lease_of(&task);
-        let failure = "it does not work".to_owned();
-        engine.fail(&FailedAttempt { lease, failure, retry_after: None }).await?;
+        die(fixture, &task).await?;
     }
     let queues = store.queues();
     let dead = queues.dead(QUEUE, None, 2).await?;
-    let rest = queues.dead(QUEUE, dead.last().map(|task| task.id), 9).await?;
+    let rest = queues.dead(QUEUE, dead.last(), 9).await?;
     let ids: Vec<_> = dead.iter().chain(&rest).map(|task| task.id).collect();
     assert_eq!(ids.len(), 4);
 
@@ -438,6 +438,78 @@ pub(crate) async fn dead_tasks_are_retried_and_discarded(fixture: &Fixture) -> R
     queues.discard(QUEUE, new_a, "one that waits").await?;
     let left = queues.get(QUEUE).await?;
     assert_eq!((left.dead, left.scheduled, left.running), (0, 0, 2));
+    Ok(())
+}
+
+async fn die(fixture: &Fixture, task: &StoredTask) -> Result<()> {
+    let failure = "it does not work".to_owned();
+    let failed = FailedAttempt { lease: lease_of(task), failure, retry_after: None };
+    tasks(fixture)?.fail(&failed).await
+}
+
+/// An operator's request for all dead tasks changes a bounded number of them at a time.
+pub(crate) async fn dead_tasks_are_changed_page_by_page(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let engine = tasks(fixture)?;
+    // Two tasks that have the same key one after the other.
+    for (text, key) in [("a", "k"), ("b", "k"), ("c", "c"), ("d", "d"), ("e", "e")] {
+        store.enqueue(Task::new(note(text)).key(key)).await?;
+        die(fixture, &claim(fixture, 1).await?[0]).await?;
+    }
+    let queues = store.queues();
+    let ids: Vec<_> = queues.dead(QUEUE, None, 9).await?.iter().map(|task| task.id).collect();
+    store.enqueue(Task::new(note("new d")).key("d").after(LATER)).await?;
+    let (queue, mut after) = (queue(), None);
+    for (changed, last) in [(1, Some(1)), (1, Some(3)), (1, None)] {
+        let page = WhichTasks::Dead { after, limit: 2 };
+        let done = engine.control(&queue, &QueueControl::Retry(page)).await?;
+        assert_eq!(done, Controlled { changed, next: last.map(|last: usize| ids[last]) });
+        after = done.next;
+    }
+    assert_eq!(texts(&claim(fixture, 9).await?), ["a", "c", "e"]);
+    let left: Vec<_> = queues.dead(QUEUE, None, 9).await?.iter().map(|task| task.id).collect();
+    assert_eq!(left, [ids[1], ids[3]], "their keys are taken");
+
+    let mut after = None;
+    for (changed, last) in [(1, Some(1)), (1, Some(3)), (0, None)] {
+        let which = WhichTasks::Dead { after, limit: 1 };
+        let discard = QueueControl::Discard { which, reason: "cleaning up".to_owned() };
+        let done = engine.control(&queue, &discard).await?;
+        assert_eq!(done, Controlled { changed, next: last.map(|last: usize| ids[last]) });
+        after = done.next;
+    }
+    assert_eq!(queues.get(QUEUE).await?.dead, 0);
+    Ok(())
+}
+
+pub(crate) async fn tasks_are_read_page_by_page(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    tasks(fixture)?;
+    store.enqueue(note("elsewhere")).await?;
+    let all = [
+        ("low", Priority::Low, Duration::ZERO),
+        ("late", Priority::Normal, LATER),
+        ("normal 1", Priority::Normal, Duration::ZERO),
+        ("normal 2", Priority::Normal, Duration::ZERO),
+        ("high", Priority::High, LATER),
+    ];
+    for (text, priority, wait) in all {
+        let task = Task::new(note(text)).priority(priority).after(wait).to("another queue");
+        store.enqueue(task).await?;
+    }
+    let queues = store.queues();
+    let mut read: Vec<TaskInfo> = Vec::new();
+    loop {
+        let page = queues.waiting("another queue", read.last(), 2).await?;
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 2, "{page:?}");
+        read.extend(page);
+    }
+    let text = |task: &TaskInfo| task.body.to_json().expect("it can be read")["text"].clone();
+    let texts: Vec<_> = read.iter().map(text).collect();
+    assert_eq!(texts, ["high", "normal 1", "normal 2", "late", "low"]);
     Ok(())
 }
 
@@ -526,34 +598,107 @@ pub(crate) async fn a_handler_whose_task_is_cancelled_is_stopped(fixture: &Fixtu
     tokio::time::timeout(LONG, worker.shutdown()).await.expect("the handler was not stopped")
 }
 
+/// The worker has claimed tasks in advance, since others were done fast. It may be too slow for that at times.
 pub(crate) async fn a_worker_that_stops_gives_back_what_it_has_not_begun(
     fixture: &Fixture,
 ) -> Result<()> {
-    let store = fixture.store();
+    const ROUNDS: usize = 20;
     tasks(fixture)?;
-    let began = CancellationToken::new();
-    let go_on = CancellationToken::new();
+    for _ in 0..ROUNDS {
+        if stop_ahead(fixture).await? {
+            return Ok(());
+        }
+    }
+    panic!("in {ROUNDS} rounds, the worker has never claimed a task in advance");
+}
+
+/// Stops a worker that has begun as many tasks as it may. Returns whether it had claimed others.
+async fn stop_ahead(fixture: &Fixture) -> Result<bool> {
+    const AT_ONCE: u64 = 3;
+    const SLOW: u64 = 20;
+    let store = fixture.store();
+    let (begun, go_on) = (Notes::default(), CancellationToken::new());
     let handlers = {
-        let (began, go_on) = (began.clone(), go_on.clone());
-        Handlers::new().on(async move |_: Claimed<Note>| -> Result<(), TaskError> {
-            began.cancel();
-            go_on.cancelled().await;
+        let (begun, go_on) = (begun.clone(), go_on.clone());
+        Handlers::new().on(async move |task: Claimed<Note>| -> Result<(), TaskError> {
+            if &*task.text == "slow" {
+                begun.add(&task.text);
+                go_on.cancelled().await;
+            }
             Ok(())
         })
     };
-    for number in 0..20 {
-        store.enqueue(note(&number.to_string())).await?;
-    }
+    store
+        .with_context(async |ctx| {
+            for _ in 0..SLOW {
+                ctx.enqueue(note("fast"))?;
+                ctx.enqueue(Task::new(note("slow")).priority(Priority::Low))?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    let queues = store.queues();
     let worker = store.queue(QUEUE).concurrency(3).spawn(handlers)?;
-    began.cancelled().await;
-    let (stopped, ()) = tokio::join!(worker.shutdown(), async {
-        sleep(Duration::from_millis(10)).await;
-        go_on.cancel();
-    });
+    until_true(async || Ok(begun.all().len() as u64 == AT_ONCE)).await?;
+    let is_ahead = async || Ok(queues.get(QUEUE).await?.running > AT_ONCE);
+    let is_ahead = tokio::time::timeout(LONG / 60, until_true(is_ahead)).await;
+    let (stopped, ()) = tokio::join!(worker.shutdown(), async { go_on.cancel() });
     stopped?;
-    let left = store.queues().get(QUEUE).await?;
-    assert_eq!(left.running, 0, "{left:?}");
-    assert!((17..20).contains(&left.due), "{left:?}");
+    let left = queues.get(QUEUE).await?;
+    assert_eq!((left.running, left.due), (0, SLOW - AT_ONCE), "{left:?}");
+    let given_back = queues.waiting(QUEUE, None, 99).await?;
+    assert!(given_back.iter().all(|task| task.attempts == 0), "{given_back:?}");
+    // The next round begins with an empty queue.
+    store.queue(QUEUE).run_due(noting(&begun)).await?;
+    is_ahead.map_or(Ok(false), |claimed| claimed.map(|()| true))
+}
+
+/// The worker finishes what it has begun before it begins such a task, and begins nothing beside it.
+pub(crate) async fn a_task_whose_lease_has_ended_runs_alone(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    tasks(fixture)?;
+    store.enqueue(note("poison")).await?;
+    claim_within(fixture, 1, SHORT).await?;
+    let (begun, go_on) = (Notes::default(), CancellationToken::new());
+    let handlers = {
+        let (begun, go_on) = (begun.clone(), go_on.clone());
+        Handlers::new().on(async move |task: Claimed<Note>| -> Result<(), TaskError> {
+            begun.add(&format!("{} begins", task.text));
+            match &*task.text {
+                "poison" => sleep(Duration::from_millis(20)).await,
+                _ => go_on.cancelled().await,
+            }
+            begun.add(&format!("{} ends", task.text));
+            Ok(())
+        })
+    };
+    let queues = store.queues();
+    store.enqueue(Task::new(note("innocent")).priority(Priority::High)).await?;
+    let worker = store.queue(QUEUE).concurrency(3).spawn(handlers.clone())?;
+    let is_claimed_again = async || {
+        let waiting = queues.waiting(QUEUE, None, 9).await?;
+        Ok(!begun.all().is_empty() && waiting.iter().any(|task| task.attempts == 2))
+    };
+    until_true(is_claimed_again).await?;
+    store.enqueue(Task::new(note("late")).priority(Priority::Low)).await?;
+    // Enough for a worker that waits for nothing.
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(begun.all(), ["innocent begins"]);
+
+    // A worker that stops leaves it to others, which have it alone as well.
+    let (stopped, ()) = tokio::join!(worker.shutdown(), async { go_on.cancel() });
+    stopped?;
+    let next = claim(fixture, 9).await?;
+    assert_eq!((texts(&next), next[0].is_abandoned), (vec!["poison".to_owned()], true));
+    let storage = tasks(fixture)?;
+    storage.renew(&[lease_of(&next[0])], Duration::ZERO).await?;
+
+    let worker = store.queue(QUEUE).concurrency(3).spawn(handlers)?;
+    until_idle(store).await?;
+    worker.shutdown().await?;
+    let texts = ["innocent", "poison", "late"];
+    let one_after_the_other = texts.map(|text| [format!("{text} begins"), format!("{text} ends")]);
+    assert_eq!(begun.all(), one_after_the_other.as_flattened());
     Ok(())
 }
 

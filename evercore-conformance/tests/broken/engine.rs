@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, DeclaredTags,
-    Detail, DiscardedRequest, EventKey, EventRow, FailedAttempt, Heartbeat, HistoryRequest,
-    IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
-    InspectedKey, InspectedParked, InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey,
-    LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, QueueControl,
-    Reader, Registered, Settled, Settlement, StorageEngine, StoredQueue, StoredSubscription,
-    StoredTag, StoredTask, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagPage,
-    TagRequest, TagStorage, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Controlled,
+    DeclaredTags, Detail, DiscardedRequest, EventKey, EventRow, FailedAttempt, Heartbeat,
+    HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit,
+    InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription, Inspection, Lane,
+    LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
+    ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
+    StoredQueue, StoredSubscription, StoredTag, StoredTask, StoredUnique, SubscriptionStorage,
+    TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage, TaskClaim, TaskLease, TaskStorage,
+    TasksRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::QueueName;
@@ -202,7 +203,7 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         engine: &MemoryEngine,
         queue: &QueueName,
         control: &QueueControl,
-    ) -> Result<u64> {
+    ) -> Result<Controlled> {
         TaskStorage::control(engine, queue, control).await
     }
 
@@ -539,7 +540,7 @@ impl TaskStorage for FaultyEngine {
         TaskStorage::tasks(self.log()?, request).await
     }
 
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64> {
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         self.fault.control_queue(self.log()?, queue, control).await
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    ClaimRequest, Commit, Completion, Due, FailedAttempt, NewTask, QueueControl, StorageEngine,
-    StoredPlace, StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TaskStorage,
-    TasksRequest,
+    ClaimRequest, Commit, Completion, Controlled, Due, FailedAttempt, NewTask, QueueControl,
+    StorageEngine, StoredPlace, StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease,
+    TaskStorage, TasksRequest,
 };
 use evercore::task::{IfKeyExists, QueueName};
 use evercore::{CommitId, Committed, Result};
@@ -229,7 +229,7 @@ impl Fault for IgnoresOperatorsOfQueues {
         _: &MemoryEngine,
         _: &QueueName,
         _: &QueueControl,
-    ) -> Result<u64> {
-        Ok(1)
+    ) -> Result<Controlled> {
+        Ok(Controlled { changed: 1, next: None })
     }
 }

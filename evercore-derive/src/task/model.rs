@@ -34,12 +34,12 @@ pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (Task, Accumulator) 
 /// Returns why no queue can have this name; `None` if one can.
 fn problem_of(name: &str) -> Option<String> {
     if name.is_empty() {
-        Some("the name of a queue is not empty".to_owned())
+        Some("the name of a queue cannot be empty".to_owned())
     } else if name.len() > MAX_QUEUE_NAME_BYTES {
         let length = name.len();
         Some(format!("the name is {length} bytes long, but the limit is {MAX_QUEUE_NAME_BYTES}"))
     } else if name.contains(char::is_control) {
-        Some("the name of a queue holds no control character".to_owned())
+        Some("the name of a queue cannot hold a control character".to_owned())
     } else {
         None
     }

@@ -1,6 +1,6 @@
 //! Does what an operator requests of a queue.
 
-use evercore::engine::{QueueControl, WhichTasks};
+use evercore::engine::{Controlled, QueueControl, WhichTasks};
 use evercore::task::{QueueName, TaskId};
 use evercore::{Error, Result};
 use sqlx::postgres::PgArguments;
@@ -8,59 +8,88 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
+use super::NIL;
 use crate::engine::PostgresEngine;
 use crate::error::classify;
+use crate::statements::TaskStatements;
+
+/// The tasks that an operator has chosen.
+struct Chosen {
+    tasks: Vec<Uuid>,
+    /// Where the next page of dead tasks begins.
+    next: Option<TaskId>,
+}
 
 pub(super) async fn control(
     engine: &PostgresEngine,
     queue: &QueueName,
     control: &QueueControl,
-) -> Result<u64> {
+) -> Result<Controlled> {
     let statements = engine.task_statements();
     let connection = &mut *engine.connection().await?;
+    let of_queue = |changed| Controlled { changed, next: None };
     match control {
         QueueControl::Pause => {
-            execute(sqlx::query(statements.pause.sql()).bind(queue.as_str()), connection).await
+            let pause = sqlx::query(statements.pause.sql()).bind(queue.as_str());
+            execute(pause, connection).await.map(of_queue)
         }
         QueueControl::Resume => {
-            execute(sqlx::query(statements.resume.sql()).bind(queue.as_str()), connection).await
+            let resume = sqlx::query(statements.resume.sql()).bind(queue.as_str());
+            execute(resume, connection).await.map(of_queue)
         }
-        QueueControl::Retry(which) => retry(engine, connection, queue, which).await,
+        QueueControl::Retry(which) => {
+            let Chosen { tasks, next } = choose(statements, connection, queue, which).await?;
+            let revive = sqlx::query(statements.revive.sql()).bind(queue.as_str()).bind(&tasks);
+            let changed = match (execute(revive, connection).await?, which) {
+                (0, WhichTasks::Id(id)) => hasten(statements, connection, queue, *id).await?,
+                (revived, _) => revived,
+            };
+            Ok(Controlled { changed, next })
+        }
         QueueControl::Discard { which, reason } => {
-            let dead = sqlx::query(statements.discard_dead.sql())
-                .bind(queue.as_str())
-                .bind(id_of(which))
-                .bind(reason);
-            let discarded = execute(dead, connection).await?;
-            let WhichTasks::Id(id) = which else { return Ok(discarded) };
-            if discarded > 0 {
-                return Ok(discarded);
-            }
-            let waiting = sqlx::query(statements.discard_waiting.sql())
-                .bind(queue.as_str())
-                .bind(id.as_uuid())
-                .bind(reason);
-            match execute(waiting, connection).await? {
-                0 => Err(unknown(queue, *id)),
-                discarded => Ok(discarded),
-            }
+            let Chosen { tasks, next } = choose(statements, connection, queue, which).await?;
+            let dead = sqlx::query(statements.discard_dead.sql()).bind(queue.as_str());
+            let changed = match (execute(dead.bind(&tasks).bind(reason), connection).await?, which)
+            {
+                (0, WhichTasks::Id(id)) => {
+                    discard_waiting(statements, connection, queue, *id, reason).await?
+                }
+                (discarded, _) => discarded,
+            };
+            Ok(Controlled { changed, next })
         }
     }
 }
 
-async fn retry(
-    engine: &PostgresEngine,
+async fn choose(
+    statements: &TaskStatements,
     connection: &mut PgConnection,
     queue: &QueueName,
     which: &WhichTasks,
+) -> Result<Chosen> {
+    let (after, limit) = match which {
+        WhichTasks::Id(id) => return Ok(Chosen { tasks: vec![*id.as_uuid()], next: None }),
+        WhichTasks::Dead { after, limit } => (after.unwrap_or(NIL), *limit),
+    };
+    let tasks: Vec<Uuid> = sqlx::query_scalar(statements.page_of_dead.sql())
+        .bind(queue.as_str())
+        .bind(after.as_uuid())
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await
+        .map_err(failed)?;
+    let is_full = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = tasks.last().copied().filter(|_| is_full).map(TaskId::from_uuid);
+    Ok(Chosen { tasks, next })
+}
+
+/// Makes a task due at once that waits. One that is still dead could not be revived.
+async fn hasten(
+    statements: &TaskStatements,
+    connection: &mut PgConnection,
+    queue: &QueueName,
+    id: TaskId,
 ) -> Result<u64> {
-    let statements = engine.task_statements();
-    let revive = sqlx::query(statements.revive.sql()).bind(queue.as_str()).bind(id_of(which));
-    let revived = execute(revive, connection).await?;
-    let WhichTasks::Id(id) = which else { return Ok(revived) };
-    if revived > 0 {
-        return Ok(revived);
-    }
     let dead: Option<Option<String>> = sqlx::query_scalar(statements.find_dead_key.sql())
         .bind(queue.as_str())
         .bind(id.as_uuid())
@@ -68,14 +97,31 @@ async fn retry(
         .await
         .map_err(failed)?;
     if let Some(key) = dead {
-        // It is still dead, so another task has its key.
+        // Another task has its key.
         let (queue, key) = (queue.to_string(), key.unwrap_or_default());
         return Err(Error::TaskKeyTaken { queue, key });
     }
     let hasten = sqlx::query(statements.hasten.sql()).bind(queue.as_str()).bind(id.as_uuid());
     match execute(hasten, connection).await? {
-        0 => Err(unknown(queue, *id)),
+        0 => Err(unknown(queue, id)),
         hastened => Ok(hastened),
+    }
+}
+
+async fn discard_waiting(
+    statements: &TaskStatements,
+    connection: &mut PgConnection,
+    queue: &QueueName,
+    id: TaskId,
+    reason: &str,
+) -> Result<u64> {
+    let discard = sqlx::query(statements.discard_waiting.sql())
+        .bind(queue.as_str())
+        .bind(id.as_uuid())
+        .bind(reason);
+    match execute(discard, connection).await? {
+        0 => Err(unknown(queue, id)),
+        discarded => Ok(discarded),
     }
 }
 
@@ -88,13 +134,6 @@ async fn execute(
 
 fn failed(error: sqlx::Error) -> Error {
     classify("change a queue", error)
-}
-
-fn id_of(which: &WhichTasks) -> Option<&Uuid> {
-    match which {
-        WhichTasks::Id(id) => Some(id.as_uuid()),
-        WhichTasks::AllDead => None,
-    }
 }
 
 fn unknown(queue: &QueueName, id: TaskId) -> Error {

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 use evercore::engine::{
-    ClaimRequest, Commit, Completion, FailedAttempt, StorageEngine as _, StoredPlace, StoredTask,
-    StoredTasks, TaskLease, TaskStorage, TasksRequest,
+    ClaimRequest, Commit, Completion, FailedAttempt, QueueControl, StorageEngine as _, StoredPlace,
+    StoredTask, StoredTasks, TaskLease, TaskPlace, TaskStorage, TasksRequest, WhichTasks,
 };
-use evercore::task::{IfKeyExists, QueueName, Task};
-use evercore::{CommitId, Error, EventStore, Result, task};
+use evercore::task::{Claimed, Handlers, IfKeyExists, QueueName, Task, TaskError, Work};
+use evercore::{CommitId, Context, Error, EventStore, Result, task};
 use evercore_postgres::PostgresEngine;
+
+use crate::work::{Account, Deposited};
 
 /// A queue with as many tasks as the log has events.
 const MANY: &str = "many";
@@ -20,6 +22,16 @@ const FEW: &str = "few";
 #[task(queue = "few", name = "errand")]
 struct Errand {
     number: u32,
+}
+
+/// Completes a task together with the event of one aggregate.
+struct Depositor;
+
+impl Work<Errand> for Depositor {
+    async fn work(&self, ctx: &mut Context, task: &Claimed<Errand>) -> Result<(), TaskError> {
+        let mut account = ctx.create::<Account>().await?;
+        Ok(ctx.apply(&mut account, Deposited { amount: task.number.into() })?)
+    }
 }
 
 fn errand() -> Task<Errand> {
@@ -48,6 +60,8 @@ fn lease_of(task: &StoredTask) -> TaskLease {
 /// Runs every statement of tasks.
 pub(crate) async fn all(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
     change(store).await?;
+    store.enqueue(errand().to("written")).await?;
+    store.queue("written").run_due(Handlers::new().work::<Errand>(Depositor)).await?;
     for (name, limit) in [(MANY, 256), (MANY, 1), (FEW, 256)] {
         work(engine, name, limit).await?;
     }
@@ -108,16 +122,28 @@ async fn operate(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
     queues.list().await?;
     for name in [MANY, FEW] {
         queues.get(name).await?;
-        for which in [StoredTasks::Dead, StoredTasks::Discarded] {
+        for which in [StoredTasks::Live, StoredTasks::Dead, StoredTasks::Discarded] {
             let request =
                 TasksRequest { queue: queue(name), which, key: None, after: None, limit: 100 };
             let first = TaskStorage::tasks(engine, &request).await?;
-            let after = first.last().map(|task| task.id);
+            let place = |task: &StoredTask| {
+                let StoredTask { priority, due, id, .. } = *task;
+                TaskPlace { priority, due, id }
+            };
+            let after = first.last().map(place);
             TaskStorage::tasks(engine, &TasksRequest { after, ..request }).await?;
         }
     }
-    queues.waiting(MANY, None, 100).await?;
-    queues.find(MANY, "key 77").await?.expect("it waits");
+    let mut after = None;
+    for _ in 0..2 {
+        let which = WhichTasks::Dead { after, limit: 100 };
+        let retried = engine.control(&queue(MANY), &QueueControl::Retry(which.clone())).await?;
+        assert_eq!(retried.changed, 100);
+        let discard = QueueControl::Discard { which, reason: "no use".to_owned() };
+        after = engine.control(&queue(MANY), &discard).await?.next;
+        assert!(after.is_some());
+    }
+    queues.find(MANY, "key 1777").await?.expect("it waits");
     queues.find(MANY, "no such key").await?;
 
     let keyed = store.enqueue(errand().key("taken")).await?;

@@ -29,13 +29,13 @@ const ACCOUNT: &str = "account";
 
 #[derive(Aggregate, Default, Serialize, Deserialize)]
 #[aggregate(name = "account", snapshot_every = 2)]
-struct Account {
+pub(crate) struct Account {
     balance: i64,
 }
 
 #[event(aggregate = Account, name = "deposited")]
-struct Deposited {
-    amount: i64,
+pub(crate) struct Deposited {
+    pub(crate) amount: i64,
 }
 
 /// The log has no event of this type.
@@ -137,8 +137,9 @@ pub(crate) async fn all(url: &str) {
     write(&store, &engine).await.expect("there is no other writer");
     follow(&engine).await.expect("there is no other subscriber");
     unique(&store, &engine).await.expect("there is no other member");
-    tag(&engine).await.expect("no tags are given beside");
     later::all(&store, &engine).await.expect("there is no other worker");
+    // Last: the store knows the tags that were declared before it was opened.
+    tag(&engine).await.expect("no tags are given beside");
     store.close().await.expect("nothing is under way");
 }
 

@@ -1,4 +1,4 @@
--- ?1 name of a queue, or NULL for all
+-- ?1 and ?2: the first and the last name of queues. A BLOB is after all names.
 WITH
     clock (now) AS (SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
     live AS (
@@ -8,20 +8,20 @@ WITH
             MIN(due) FILTER (WHERE due <= now) AS oldest,
             SUM(due > now AND token IS NULL) AS scheduled,
             SUM(due > now AND token IS NOT NULL) AS running
-        FROM tasks, clock
-        WHERE ?1 IS NULL OR queue = ?1
+        FROM tasks CROSS JOIN clock
+        WHERE queue BETWEEN ?1 AND ?2
         GROUP BY queue
     ),
     dead AS (
         SELECT queue, COUNT(*) AS dead
         FROM ended_tasks
-        WHERE reason IS NULL AND (?1 IS NULL OR queue = ?1)
+        WHERE (reason IS NULL) = TRUE AND queue BETWEEN ?1 AND ?2
         GROUP BY queue
     ),
     names AS (
         SELECT queue FROM live
         UNION SELECT queue FROM dead
-        UNION SELECT queue FROM paused_queues WHERE ?1 IS NULL OR queue = ?1
+        UNION SELECT queue FROM paused_queues WHERE queue BETWEEN ?1 AND ?2
     )
 SELECT
     names.queue,

@@ -1,8 +1,9 @@
--- ?1 queue    ?2 key, or NULL    ?3 after this id, or NULL    ?4 number
+-- In the order in which they are claimed.
+-- ?1 queue    ?2 priority, ?3 time and ?4 id: after this place    ?5 number
 SELECT
     number, id, queue, key, priority, due, attempts, failure, task_type, version, codec, payload, correlation_id,
     causation_id, metadata, enqueued_at, FALSE, token, owner
 FROM tasks
-WHERE queue = ?1 AND (?2 IS NULL OR key = ?2) AND (?3 IS NULL OR id > ?3)
-ORDER BY id
-LIMIT ?4;
+WHERE queue = ?1 AND (priority, due, id) > (?2, ?3, ?4)
+ORDER BY priority, due, id
+LIMIT ?5;

@@ -93,7 +93,7 @@ async fn many_engines_that_create_one_file_at_once_all_succeed() {
     for engine in opening {
         engine.await.expect("it opens and migrates").close().await.expect("it closes");
     }
-    assert_eq!(number(&path, "SELECT COUNT(*) FROM evercore_migrations").await, 2);
+    assert_eq!(number(&path, "SELECT COUNT(*) FROM evercore_migrations").await, 3);
 }
 
 #[tokio::test]

@@ -231,12 +231,23 @@ pub struct TasksRequest {
     pub queue: QueueName,
     /// Where they are.
     pub which: StoredTasks,
-    /// Only the task with this key.
+    /// Only those with this key.
     pub key: Option<TaskKey>,
-    /// Only tasks with an id after this one.
-    pub after: Option<TaskId>,
+    /// Only those after this place.
+    pub after: Option<TaskPlace>,
     /// The most tasks to return, at least 1.
     pub limit: u32,
+}
+
+/// The place of a task among those of its queue, after which a page of tasks begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskPlace {
+    /// Its priority.
+    pub priority: Priority,
+    /// The time before which it is not claimed; for a claimed one, the end of its lease.
+    pub due: DateTime<Utc>,
+    /// Its id.
+    pub id: TaskId,
 }
 
 /// The tasks of a queue, by where they are.
@@ -301,8 +312,23 @@ pub enum QueueControl {
 pub enum WhichTasks {
     /// The task with this id, waiting or dead.
     Id(TaskId),
-    /// All dead tasks of the queue.
-    AllDead,
+    /// A page of the dead tasks of the queue, in the order of their ids.
+    Dead {
+        /// Only those with an id after this one.
+        after: Option<TaskId>,
+        /// The most tasks to look at, at least 1.
+        limit: u32,
+    },
+}
+
+/// The answer to [`TaskStorage::control`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Controlled {
+    /// The number of tasks that were changed, or of queues that were paused or resumed.
+    pub changed: u64,
+    /// The id after which the next page of dead tasks begins. `None` if there is none: fewer tasks than the limit were
+    /// left, whether they were changed or not.
+    pub next: Option<TaskId>,
 }
 
 /// Stores tasks.
@@ -340,13 +366,15 @@ pub trait TaskStorage: Send + Sync {
     /// nothing is stored is left out.
     async fn queues(&self, name: Option<&QueueName>) -> Result<Vec<StoredQueue>>;
 
-    /// Reads tasks in the order of their ids, which is about that of their creation.
+    /// Reads tasks: those that wait or are claimed in the order of their priorities, then of the times at which they are
+    /// due, then of their ids; dead and discarded ones in the order of their ids, which is about that of their creation.
     async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>>;
 
-    /// Does what an operator requests, and returns the number of tasks that were changed.
+    /// Does what an operator requests. Of a page of dead tasks that are to be retried, it leaves those dead whose key
+    /// another task has by now.
     ///
     /// # Errors
     /// - [`Error::UnknownTask`] if there is no task with the id, or it is claimed.
     /// - [`Error::TaskKeyTaken`] if a task is to be retried whose key another one has by now.
-    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<u64>;
+    async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled>;
 }

@@ -9,8 +9,8 @@ use tracing::info;
 
 use super::{Priority, QueueName, Task, TaskBody, TaskId, TaskKey};
 use crate::engine::{
-    Capability, QueueControl, StoredPlace, StoredQueue, StoredTask, StoredTasks, TaskStorage,
-    TasksRequest, WhichTasks, require,
+    Capability, Controlled, QueueControl, StoredPlace, StoredQueue, StoredTask, StoredTasks,
+    TaskPlace, TaskStorage, TasksRequest, WhichTasks, require,
 };
 use crate::shared::Shared;
 use crate::{Error, EventStore, Metadata, Payload, Result};
@@ -20,6 +20,9 @@ const MAX_REASON_CHARS: usize = 2_000;
 
 /// The most tasks that one call returns.
 const MOST_READ: u32 = 1_000;
+
+/// The number of dead tasks that are retried or discarded at a time, so that a queue of many is locked only in parts.
+const PAGE: u32 = 1_000;
 
 /// The interval at which a queue is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(5);
@@ -156,42 +159,44 @@ impl Queues {
         Ok(found.unwrap_or_else(|| StoredQueue::new(name)).into())
     }
 
-    /// Returns up to `limit` tasks of a queue that wait or are claimed, in the order in which they were enqueued, after
-    /// the one with this id.
+    /// Returns up to `limit` tasks of a queue that wait or are claimed: those of a higher priority first, then in the
+    /// order of the times at which they are due, or at which their leases end. `after` is the last task of the page
+    /// before. A task whose time changes meanwhile may be left out, or be shown twice.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn waiting(
         &self,
         queue: impl TryInto<QueueName, Error: Into<Error>>,
-        after: Option<TaskId>,
+        after: Option<&TaskInfo>,
         limit: u32,
     ) -> Result<Vec<TaskInfo>> {
         self.read(queue.try_into().map_err(Into::into)?, StoredTasks::Live, after, limit).await
     }
 
-    /// Returns up to `limit` dead tasks of a queue, in the order in which they were enqueued, after the one with this id.
+    /// Returns up to `limit` dead tasks of a queue, about in the order in which they were enqueued. `after` is the last
+    /// task of the page before.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn dead(
         &self,
         queue: impl TryInto<QueueName, Error: Into<Error>>,
-        after: Option<TaskId>,
+        after: Option<&TaskInfo>,
         limit: u32,
     ) -> Result<Vec<TaskInfo>> {
         self.read(queue.try_into().map_err(Into::into)?, StoredTasks::Dead, after, limit).await
     }
 
-    /// Returns up to `limit` tasks of a queue that were discarded, in the order in which they were enqueued, after the one
-    /// with this id.
+    /// Returns up to `limit` tasks of a queue that were discarded, about in the order in which they were enqueued. `after`
+    /// is the last task of the page before.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn discarded(
         &self,
         queue: impl TryInto<QueueName, Error: Into<Error>>,
-        after: Option<TaskId>,
+        after: Option<&TaskInfo>,
         limit: u32,
     ) -> Result<Vec<TaskInfo>> {
         self.read(queue.try_into().map_err(Into::into)?, StoredTasks::Discarded, after, limit).await
@@ -220,10 +225,10 @@ impl Queues {
         &self,
         queue: QueueName,
         which: StoredTasks,
-        after: Option<TaskId>,
+        after: Option<&TaskInfo>,
         limit: u32,
     ) -> Result<Vec<TaskInfo>> {
-        let limit = limit.clamp(1, MOST_READ);
+        let (after, limit) = (after.map(TaskInfo::place), limit.clamp(1, MOST_READ));
         let request = TasksRequest { queue, which, key: None, after, limit };
         let tasks = self.tasks()?.tasks(&request).await?;
         Ok(tasks.into_iter().map(Into::into).collect())
@@ -263,14 +268,15 @@ impl Queues {
     /// Makes all dead tasks of a queue due at once, with all their attempts, and returns their number. Those whose key
     /// another task has by now stay dead.
     ///
+    /// Changes up to 1,000 tasks at a time. If it fails or is dropped, those before stay changed.
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn retry_all(
         &self,
         queue: impl TryInto<QueueName, Error: Into<Error>>,
     ) -> Result<u64> {
-        let control = QueueControl::Retry(WhichTasks::AllDead);
-        self.control(queue.try_into().map_err(Into::into)?, control).await
+        self.control_dead(queue.try_into().map_err(Into::into)?, QueueControl::Retry).await
     }
 
     /// Removes a task for a reason, which is kept: a dead one, or one that waits.
@@ -286,10 +292,14 @@ impl Queues {
         reason: impl Into<String>,
     ) -> Result<()> {
         let queue = queue.try_into().map_err(Into::into)?;
-        self.discard_those(queue, WhichTasks::Id(task), reason.into()).await.map(drop)
+        let reason = checked_reason(reason.into())?;
+        let control = QueueControl::Discard { which: WhichTasks::Id(task), reason };
+        self.control(queue, control).await.map(drop)
     }
 
     /// Removes all dead tasks of a queue for a reason, which is kept, and returns their number.
+    ///
+    /// Changes up to 1,000 tasks at a time. If it fails or is dropped, those before stay changed.
     ///
     /// # Errors
     /// As [`discard`](Self::discard).
@@ -299,32 +309,35 @@ impl Queues {
         reason: impl Into<String>,
     ) -> Result<u64> {
         let queue = queue.try_into().map_err(Into::into)?;
-        self.discard_those(queue, WhichTasks::AllDead, reason.into()).await
+        let reason = checked_reason(reason.into())?;
+        let discard = |which| QueueControl::Discard { which, reason: reason.clone() };
+        self.control_dead(queue, discard).await
     }
 
-    async fn discard_those(
+    /// Controls all dead tasks of a queue, page by page.
+    async fn control_dead(
         &self,
         queue: QueueName,
-        which: WhichTasks,
-        reason: String,
+        control: impl Fn(WhichTasks) -> QueueControl + Send,
     ) -> Result<u64> {
-        let length = reason.chars().count();
-        if reason.trim().is_empty() || length > MAX_REASON_CHARS || reason.contains('\0') {
-            return Err(Error::InvalidTask {
-                what: "reason for discarding tasks",
-                value: crate::key::shorten(&reason),
-                problem: format!("it has 1 to {MAX_REASON_CHARS} characters, and no NUL"),
-            });
+        let (mut after, mut changed) = (None, 0);
+        loop {
+            let page = control(WhichTasks::Dead { after, limit: PAGE });
+            let done = self.control(queue.clone(), page).await?;
+            changed += done.changed;
+            after = done.next;
+            if after.is_none() {
+                return Ok(changed);
+            }
         }
-        self.control(queue, QueueControl::Discard { which, reason }).await
     }
 
-    async fn control(&self, queue: QueueName, control: QueueControl) -> Result<u64> {
-        let changed = self.tasks()?.control(&queue, &control).await?;
-        if changed > 0 {
-            say(&queue, &control, changed);
+    async fn control(&self, queue: QueueName, control: QueueControl) -> Result<Controlled> {
+        let done = self.tasks()?.control(&queue, &control).await?;
+        if done.changed > 0 {
+            say(&queue, &control, done.changed);
         }
-        Ok(changed)
+        Ok(done)
     }
 
     /// Waits until a queue has no task that is due or running. Tasks whose time has not come are not waited for, nor are
@@ -349,6 +362,18 @@ impl Queues {
     }
 }
 
+fn checked_reason(reason: String) -> Result<String> {
+    let length = reason.chars().count();
+    if reason.trim().is_empty() || length > MAX_REASON_CHARS || reason.contains('\0') {
+        return Err(Error::InvalidTask {
+            what: "reason for discarding tasks",
+            value: crate::key::shorten(&reason),
+            problem: format!("it has 1 to {MAX_REASON_CHARS} characters, and no NUL"),
+        });
+    }
+    Ok(reason)
+}
+
 /// Logs what an operator has done.
 fn say(queue: &QueueName, control: &QueueControl, tasks: u64) {
     match control {
@@ -365,6 +390,18 @@ impl From<StoredQueue> for QueueStatus {
     fn from(stored: StoredQueue) -> Self {
         let StoredQueue { name, paused, due, oldest_due, scheduled, running, dead } = stored;
         Self { name, is_paused: paused, due, oldest_due, scheduled, running, dead }
+    }
+}
+
+impl TaskInfo {
+    fn place(&self) -> TaskPlace {
+        let due = match &self.state {
+            TaskState::Waiting { due } => *due,
+            TaskState::Claimed { until, .. } => *until,
+            TaskState::Dead { since } => *since,
+            TaskState::Discarded { at, .. } => *at,
+        };
+        TaskPlace { priority: self.priority, due, id: self.id }
     }
 }
 

@@ -70,7 +70,7 @@ struct Worker<'a> {
     running: JoinSet<Done>,
     /// Tasks that are claimed and not begun.
     claimed: VecDeque<StoredTask>,
-    /// A task that may have ended its worker before. Nothing is claimed while it runs.
+    /// A task that may have ended its worker before. Nothing is claimed until it is done, and nothing runs beside it.
     alone: Option<TaskLease>,
     look_at: Instant,
     /// The time at which to look again, of which the worker has learnt since it began to look.
@@ -148,23 +148,30 @@ impl<'a> Worker<'a> {
     }
 
     fn begin_claimed(&mut self) {
-        while self.running.len() < self.config.concurrency
-            && let Some(task) = self.claimed.pop_front()
-        {
+        while let Some(task) = self.claimed.pop_front() {
             let lease = lease_of(&task);
             if !self.leases.holds(&lease) {
                 continue;
             }
-            let (attempting, of_task) = (Arc::clone(&self.config.attempting), lease.clone());
-            let handling = self.running.spawn(async move {
-                let began = Instant::now();
-                let outcome = attempting.attempt(task).await;
-                Done { lease: of_task, outcome, took: began.elapsed() }
-            });
-            // The lease may have been lost meanwhile.
-            if !self.leases.begin(&lease, handling.clone()) {
-                handling.abort();
+            let most = if task.is_abandoned { 1 } else { self.config.concurrency };
+            if self.running.len() >= most {
+                self.claimed.push_front(task);
+                return;
             }
+            self.begin(task, &lease);
+        }
+    }
+
+    fn begin(&mut self, task: StoredTask, lease: &TaskLease) {
+        let (attempting, of_task) = (Arc::clone(&self.config.attempting), lease.clone());
+        let handling = self.running.spawn(async move {
+            let began = Instant::now();
+            let outcome = attempting.attempt(task).await;
+            Done { lease: of_task, outcome, took: began.elapsed() }
+        });
+        // The lease may have been lost meanwhile.
+        if !self.leases.begin(lease, handling.clone()) {
+            handling.abort();
         }
     }
 
@@ -253,13 +260,25 @@ impl<'a> Worker<'a> {
 
     /// Gives back the tasks that are not begun.
     async fn give_back(&mut self) {
-        let leases: Vec<_> = self.claimed.drain(..).map(|task| lease_of(&task)).collect();
-        if leases.is_empty() {
-            return;
+        let (abandoned, others): (Vec<_>, Vec<_>) =
+            self.claimed.drain(..).partition(|task| task.is_abandoned);
+        let [abandoned, others] =
+            [abandoned, others].map(|tasks| tasks.iter().map(lease_of).collect::<Vec<_>>());
+        abandoned.iter().chain(&others).for_each(|lease| self.leases.forget(lease));
+        let tasks = self.config.tasks();
+        if !others.is_empty() {
+            self.warn_unless_given_back(others.len(), tasks.release(&others).await);
         }
-        leases.iter().for_each(|lease| self.leases.forget(lease));
-        if let Err(error) = self.config.tasks().release(&leases).await {
-            warn!(queue = %self.config.name, tasks = leases.len(), error = %Report::new(&error), "cannot give tasks back; they are given again after their leases");
+        if !abandoned.is_empty() {
+            // Its lease ends at once: a task that was released would not be claimed alone the next time.
+            let ended = tasks.renew(&abandoned, Duration::ZERO).await;
+            self.warn_unless_given_back(abandoned.len(), ended.map(drop));
+        }
+    }
+
+    fn warn_unless_given_back(&self, tasks: usize, given_back: Result<()>) {
+        if let Err(error) = given_back {
+            warn!(queue = %self.config.name, tasks, error = %Report::new(&error), "cannot give tasks back; they are given again after their leases");
         }
     }
 }

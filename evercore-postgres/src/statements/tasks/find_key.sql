@@ -1,6 +1,6 @@
--- $1 queue    $2 key    $3 after this id, or NULL
+-- $1 queue    $2 key
 SELECT
     t.id, t.queue, t.key, t.priority, t.due, t.attempts, t.failure, t.task_type, t.version, t.codec, t.payload,
     t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, false, t.token, t.owner
 FROM evercore.tasks t
-WHERE t.queue = $1 AND t.key = $2 AND ($3::uuid IS NULL OR t.id > $3)
+WHERE t.queue = $1 AND t.key = $2

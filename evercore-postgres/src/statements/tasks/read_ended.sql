@@ -1,8 +1,0 @@
--- $1 queue    $2 after this id, or NULL    $3 most tasks    $4 whether dead ones, not discarded ones    $5 key, or NULL
-SELECT
-    t.id, t.queue, t.key, t.priority, t.due, t.attempts, t.failure, t.task_type, t.version, t.codec, t.payload,
-    t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, false, t.ended_at, t.reason
-FROM evercore.ended_tasks t
-WHERE t.queue = $1 AND (t.reason IS NULL) = $4 AND ($2::uuid IS NULL OR t.id > $2) AND ($5::text IS NULL OR t.key = $5)
-ORDER BY t.id
-LIMIT $3
