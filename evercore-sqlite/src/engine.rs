@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, Commit, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, StoredUnique, TagPage,
+    Capabilities, Capability, Commit, Declarations, HistoryRequest, IdBlock, IdempotentOutcome,
+    Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage,
     TagRequest, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
@@ -28,13 +28,14 @@ use crate::load::{load, read_history};
 use crate::log::read_log;
 use crate::options::SqliteOptions;
 use crate::read_pool::ReadPool;
+use crate::read_transaction::read_transaction;
 use crate::readers::Readers;
 use crate::tags::read_tagged;
 use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
-use crate::writer::Writer;
-use crate::{nesting, schema, unique};
+use crate::writer::{Writer, declared_version};
+use crate::{nesting, schema, tagging, unique};
 
 /// The interval of the polls that find commits of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -275,20 +276,26 @@ impl StorageEngine for SqliteEngine {
         self.read("find a commit by its idempotency key", find).await
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
-        let read = |connection: &_, _: &_| unique::declared(connection);
-        let stored = self.read("read the names of unique values", read).await?;
-        if !names.iter().any(|name| unique::is_missing(&stored, name)) {
-            return Ok(stored);
-        }
-        self.check_may_write()?;
-        let names = unique::to_json(names)?;
-        self.writer
-            .transact("declare unique values", move |connection| {
-                unique::declare(connection, &names)?;
-                unique::declared(connection)
+    async fn declarations(&self) -> Result<Declarations> {
+        self.read("read the declarations", |connection, _| {
+            read_transaction(connection, || {
+                let version = declared_version(connection)?;
+                let tags = tagging::declared(connection)?;
+                Ok(Declarations::new(version, tags, unique::declared(connection)?))
             })
+        })
+        .await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
+        let names = unique::to_json(names)?;
+        self.write("declare unique values", move |connection| unique::declare(connection, &names))
             .await
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        // There is one writer at a time, so no commit is on its way.
+        Ok(())
     }
 
     async fn record_claimed(
