@@ -146,6 +146,7 @@ async fn a_name_is_not_complete_while_a_first_aggregate_may_be_on_its_way() {
     assert!(matches!(early, Err(Error::ValuesIncomplete { .. })), "{early:?}");
     run(&mut writer, "COMMIT").await;
     let claimed = claim(new.clone()).await.expect("all aggregates can be read");
+    // The aggregate has no event, and so no value.
     assert_eq!((claimed.aggregates, claimed.is_complete), (1, true), "{claimed:?}");
     assert_eq!(find().await.expect("the name is complete"), None);
 }

@@ -12,8 +12,8 @@ use crate::{Position, Result, Tags};
 /// declares [`Capability::Tags`](super::Capability::Tags).
 #[async_trait]
 pub trait TagStorage {
-    /// Stores declarations, and a new [version](super::Declarations::version), in one step. A declaration that is stored already stays as it is, except
-    /// that [`TagDeclaration::Retired`] makes it [`TagState::Retired`].
+    /// Stores declarations, and a new [version](super::Declarations::version), in one step. A declaration that is stored
+    /// already stays as it is, except that [`TagDeclaration::Retired`] makes it [`TagState::Retired`].
     ///
     /// The tag of a type that was not stored before, not even under its name, is [`TagState::Complete`] at once: no
     /// commit can have events of the type, until a program knows its number, and then the commit names an older version

@@ -35,7 +35,8 @@ impl LastRead {
 }
 
 impl Shared {
-    /// Stores the declarations of this program, and refuses it if it is older than another one that has used the database.
+    /// Stores the declarations of this program, and refuses it if it is older than another one that has used the
+    /// database.
     pub(crate) async fn open_declared(&self) -> Result<()> {
         let declared = self.reload_declared().await?;
         declared.tags.check_program()?;

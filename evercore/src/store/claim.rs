@@ -152,6 +152,10 @@ impl EventStore {
             return Ok(Claimed::default());
         };
         let mut claimed = Claimed::default();
+        // Without an event, it has no values.
+        if sequence == Sequence::ZERO {
+            return Ok(claimed);
+        }
         let mut values: Vec<Tag> = match unique.of(&state) {
             Ok(values) => values.into(),
             Err(error) => {
@@ -159,7 +163,7 @@ impl EventStore {
                 return Ok(claimed);
             }
         };
-        while !values.is_empty() && sequence != Sequence::ZERO {
+        while !values.is_empty() {
             let change = |value: &Tag| UniqueChange {
                 aggregate_id: id,
                 aggregate_type,
