@@ -28,14 +28,13 @@ use crate::load::{load, read_history};
 use crate::log::read_log;
 use crate::options::SqliteOptions;
 use crate::read_pool::ReadPool;
-use crate::read_transaction::read_transaction;
 use crate::readers::Readers;
 use crate::tags::read_tagged;
 use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
-use crate::writer::{Writer, declared_version};
-use crate::{nesting, schema, tagging, unique};
+use crate::writer::Writer;
+use crate::{declarations, nesting, schema, unique};
 
 /// The interval of the polls that find commits of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -277,14 +276,7 @@ impl StorageEngine for SqliteEngine {
     }
 
     async fn declarations(&self) -> Result<Declarations> {
-        self.read("read the declarations", |connection, _| {
-            read_transaction(connection, || {
-                let version = declared_version(connection)?;
-                let tags = tagging::declared(connection)?;
-                Ok(Declarations::new(version, tags, unique::declared(connection)?))
-            })
-        })
-        .await
+        self.read("read the declarations", |connection, _| declarations::read(connection)).await
     }
 
     async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {

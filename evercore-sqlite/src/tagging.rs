@@ -1,15 +1,13 @@
 //! Keeps the tags that programs declare, and gives tags to older events.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{
-    RetaggedEvent, StoredEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage,
-};
-use evercore::{Error, Position, Result};
+use evercore::engine::{RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagStorage};
+use evercore::{Position, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::declarations::{COMPLETE, DECLARED, INCOMPLETE, RETIRED};
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
 use crate::log::position;
@@ -21,38 +19,9 @@ const BEGIN: &str = include_str!("tagging/begin.sql");
 const DECLARE: &str = include_str!("tagging/declare.sql");
 const FIND_EVENT_TYPE: &str = include_str!("tags/find_event_type.sql");
 const INDEX_TAG: &str = include_str!("tagging/index_tag.sql");
-const READ_DECLARED: &str = include_str!("tagging/read_declared.sql");
 const READ_HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM events";
 const READ_TAGS: &str = "SELECT tags FROM events WHERE position = ?1";
 const RECORD: &str = include_str!("tagging/record.sql");
-
-const DECLARED: i64 = 0;
-const INCOMPLETE: i64 = 1;
-const COMPLETE: i64 = 2;
-const RETIRED: i64 = 3;
-
-/// Reads all tags.
-pub(crate) fn declared(connection: &Connection) -> Result<Vec<(StoredTag, TagState)>, Problem> {
-    let mut statement = connection.prepare_cached(READ_DECLARED)?;
-    let mut rows = statement.query([])?;
-    let mut tags = Vec::new();
-    while let Some(row) = rows.next()? {
-        let text = |index| row.get::<_, Arc<str>>(index);
-        let event = StoredEvent { aggregate: text(0)?, event: text(1)? };
-        let state = match row.get(3)? {
-            DECLARED => TagState::Declared,
-            INCOMPLETE => TagState::Incomplete(position(row.get(4)?)?),
-            COMPLETE => TagState::Complete,
-            RETIRED => TagState::Retired,
-            other => {
-                let problem = format!("there is no state {other}");
-                return Err(Error::corrupt("event_type_tags.state", problem).into());
-            }
-        };
-        tags.push((StoredTag { event, name: text(2)? }, state));
-    }
-    Ok(tags)
-}
 
 fn declare(
     connection: &Connection,

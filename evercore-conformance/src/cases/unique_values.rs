@@ -602,7 +602,7 @@ pub(crate) async fn each_value_is_claimed_beside_older_writers(fixture: &Fixture
 
 /// Returns an address of a guest, which is sometimes that of guests of other writers.
 fn email(writer: usize, number: u32) -> String {
-    if number % 8 == 0 { format!("shared {number}") } else { format!("{writer} {number}") }
+    if number.is_multiple_of(8) { format!("shared {number}") } else { format!("{writer} {number}") }
 }
 
 async fn write_until_refused(store: EventStore, writer: usize) -> Result<()> {
