@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Detail,
-    DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Declarations,
+    Detail, DiscardedRequest, EngineScheme, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
     Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch,
     NewSubscription, ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredSubscription, StoredUnique, SubscriptionStorage, TagPage, TagRequest, TypeName,
-    UniqueName,
+    StoredSubscription, SubscriptionStorage, TagPage, TagRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::{
@@ -194,8 +193,18 @@ impl StorageEngine for MemoryEngine {
         Ok(self.shared.read()?.firsts.get(key).cloned())
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
-        Ok(self.shared.write()?.declare_unique(names))
+    async fn declarations(&self) -> Result<Declarations> {
+        Ok(self.shared.read()?.declarations())
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
+        self.shared.write()?.declare_unique(names);
+        Ok(())
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        // No commit is on its way.
+        Ok(())
     }
 
     async fn record_claimed(

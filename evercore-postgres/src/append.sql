@@ -1,5 +1,5 @@
 -- $1 … $5: commits; $6 … $13: writes; $14 … $27: events; $28 … $32: snapshots; $33 … $38: unique values; $39, $40: locks
--- on tags; $41 … $44: conditions; $45 … $50: their atoms; $51: the version of the declared tags. See the
+-- on tags; $41 … $44: conditions; $45 … $50: their atoms; $51: the version of the declarations. See the
 -- migration that defines it.
 SELECT commit_index, code, aggregate_id, sequence, name, first_position, last_position, positions
 FROM evercore.append(

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, DeclaredTags, Detail,
+    AcquireRequest, Acquired, Beat, Capabilities, Commit, Control, Declarations, Detail,
     DiscardedRequest, EventKey, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
     InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey,
     InspectedParked, InspectedSubscription, InspectedTag, Inspection, Lane, LastGiven, LeaseKey,
     LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription, ParkedRequest, Reader,
-    Registered, Settled, Settlement, StorageEngine, StoredSubscription, StoredTag, StoredUnique,
+    Registered, Settled, Settlement, StorageEngine, StoredSubscription, StoredTag,
     SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage, TagRequest, TagStorage,
     Transactor, TypeName, UniqueName,
 };
@@ -106,8 +106,16 @@ impl StorageEngine for Halting<dyn StorageEngine> {
         self.1.go(self.0.find_by_idempotency_key(key)).await
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+    async fn declarations(&self) -> Result<Declarations> {
+        self.1.go(self.0.declarations()).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
         self.1.go(self.0.declare_unique(names)).await
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        self.1.go(self.0.begin_claiming()).await
     }
 
     async fn record_claimed(
@@ -143,10 +151,6 @@ impl StorageEngine for Halting<dyn StorageEngine> {
 
 #[async_trait]
 impl TagStorage for Halting<dyn StorageEngine> {
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        self.1.go(self.0.declared_tags()).await
-    }
-
     async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
         self.1.go(self.0.declare_tags(declarations)).await
     }

@@ -1,7 +1,7 @@
 -- Deletes the row counts of ANALYZE. The table exists once ANALYZE has run.
 DELETE FROM sqlite_stat1
 WHERE tbl IN (
-    'aggregate_ids', 'aggregate_types', 'aggregates', 'commits', 'declared_tags', 'discarded_events', 'event_tags',
+    'aggregate_ids', 'aggregate_types', 'aggregates', 'commits', 'declarations', 'discarded_events', 'event_tags',
     'event_type_tags', 'event_types', 'events', 'evercore_migrations', 'parked_events', 'snapshots',
     'subscription_partitions', 'subscription_tokens', 'subscriptions', 'unique_names', 'unique_values'
 );

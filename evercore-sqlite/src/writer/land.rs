@@ -129,7 +129,7 @@ fn land_one(
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
     if commit.declared.is_some_and(|declared| declared != version) {
-        return Ok(Verdict::Otherwise(Err(Error::TagsChanged)));
+        return Ok(Verdict::Otherwise(Err(Error::DeclarationsChanged)));
     }
     change_aggregates(connection, names, commit, &standings)?;
     change_unique(connection, names, &commit.unique)?;

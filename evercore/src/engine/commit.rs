@@ -38,8 +38,8 @@ pub struct Commit {
     pub unique: Vec<UniqueChange>,
     /// The conditions for the commit beside those of its writes, each about events that were read by their tags.
     pub conditions: Vec<Condition>,
-    /// The [version](super::DeclaredTags::version) of the declared tags that the program knows; the commit is refused if
-    /// another one is stored. The core names it on every engine that has tags.
+    /// The [version](super::Declarations::version) of the declarations that the program knows; the commit is refused if
+    /// another one is stored. The core names it on every engine that has tags or unique values.
     pub declared: Option<i64>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,
