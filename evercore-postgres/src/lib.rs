@@ -15,6 +15,7 @@
 
 mod begin;
 mod connect;
+mod declarations;
 mod engine;
 mod error;
 mod frontier;

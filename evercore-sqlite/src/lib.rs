@@ -72,6 +72,7 @@ mod block_on;
 mod blocking;
 mod connect;
 mod database;
+mod declarations;
 mod engine;
 mod error;
 mod handle;

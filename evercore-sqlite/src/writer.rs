@@ -28,7 +28,7 @@ use crate::types::Types;
 use thread::WriterThread;
 
 pub(crate) use land::land_within;
-pub(crate) use rows::{declared_version, positions, register_names};
+pub(crate) use rows::{bump_version, declared_version, positions, register_names};
 
 /// The most jobs in the queue; further callers wait until there is room.
 const QUEUE: usize = 1024;

@@ -144,7 +144,7 @@ impl Fault for CutsTaggedPages {
     }
 }
 
-/// Stores commits whatever version of the declared tags they name.
+/// Stores commits whatever version of the declarations they name.
 #[derive(Debug)]
 pub(crate) struct ForgetsTheVersion;
 
@@ -163,13 +163,13 @@ pub(crate) struct WaitsForNoCommit;
 #[async_trait]
 impl Fault for WaitsForNoCommit {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let version = engine.declared_tags().await?.version;
+        let version = engine.declarations().await?.version;
         if commit.declared.is_some_and(|declared| declared != version) {
-            return Err(Error::TagsChanged);
+            return Err(Error::DeclarationsChanged);
         }
         // Until the backfill has ended, if it is about to.
         let is_complete = async || -> Result<bool> {
-            let declared = engine.declared_tags().await?;
+            let declared = engine.declarations().await?;
             Ok(declared.tags.iter().all(|(_, state)| *state == TagState::Complete))
         };
         let lacks_tags = commit.events.iter().any(|event| event.tags.is_empty());

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::boundary::Tag;
 use evercore::engine::{
-    Commit, LoadRequest, LoadTarget, LoadedAggregate, Reader, StorageEngine, UniqueChange,
+    Commit, Declarations, LoadRequest, LoadTarget, LoadedAggregate, Reader, StorageEngine,
+    UniqueChange, UniqueName,
 };
 use evercore::{AggregateId, Committed, Error, Result, Sequence};
 use evercore_memory::MemoryEngine;
@@ -77,6 +80,57 @@ impl Fault for ChecksValuesTooEarly {
             request.target = LoadTarget::Id(holder);
         }
         reader.load(request).await
+    }
+}
+
+/// Stores names without a new version.
+#[derive(Debug, Default)]
+pub(crate) struct DeclaresInSilence(AtomicI64);
+
+#[async_trait]
+impl Fault for DeclaresInSilence {
+    async fn declarations(&self, engine: &MemoryEngine) -> Result<Declarations> {
+        let mut declarations = engine.declarations().await?;
+        declarations.version -= self.0.load(Ordering::Relaxed);
+        Ok(declarations)
+    }
+
+    async fn declare_unique(&self, engine: &MemoryEngine, names: &[UniqueName]) -> Result<()> {
+        let before = engine.declarations().await?.version;
+        engine.declare_unique(names).await?;
+        let hidden = engine.declarations().await?.version - before;
+        self.0.fetch_add(hidden, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        let hidden = self.0.load(Ordering::Relaxed);
+        commit.declared = commit.declared.map(|declared| declared + hidden);
+        engine.commit(commit).await
+    }
+}
+
+/// Compares the version of a commit, waits, and then stores the commit, while a call that claims values waits for no
+/// commit.
+#[derive(Debug)]
+pub(crate) struct ClaimsBesideCommits;
+
+#[async_trait]
+impl Fault for ClaimsBesideCommits {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let version = engine.declarations().await?.version;
+        if commit.declared.is_some_and(|declared| declared != version) {
+            return Err(Error::DeclarationsChanged);
+        }
+        // Until the names are complete that are declared meanwhile, if they are about to be.
+        let is_of_older = !commit.events.is_empty() && commit.unique.is_empty();
+        for _ in 0..if is_of_older { 100 } else { 0 } {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if engine.declarations().await?.unique.iter().all(|name| name.is_complete) {
+                break;
+            }
+        }
+        engine.commit(Commit { declared: None, ..commit }).await
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Columns<'a> {
     atoms: AtomColumns<'a>,
     done: DoneColumns,
     tasks: TaskColumns<'a>,
-    /// The version of the declared tags that the commits name: the lowest, so that no commit passes with an old one. If
+    /// The version of the declarations that the commits name: the lowest, so that no commit passes with an old one. If
     /// the group is refused, each commit is sent alone.
     declared: Option<i64>,
 }

@@ -130,7 +130,7 @@ fn land_one(
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
     if commit.declared.is_some_and(|declared| declared != version) {
-        return Ok(Verdict::Otherwise(Err(Error::TagsChanged)));
+        return Ok(Verdict::Otherwise(Err(Error::DeclarationsChanged)));
     }
     if let Err(refusal) = check_tasks(connection, commit)? {
         return Ok(Verdict::Otherwise(Err(refusal)));

@@ -42,8 +42,8 @@ pub struct Commit {
     /// The changes of queues, in their order, no two of the same key. They take effect after the work that the commit
     /// completes is recorded as done.
     pub tasks: Vec<TaskChange>,
-    /// The [version](super::DeclaredTags::version) of the declared tags that the program knows; the commit is refused if
-    /// another one is stored. The core names it on every engine that has tags.
+    /// The [version](super::Declarations::version) of the declarations that the program knows; the commit is refused if
+    /// another one is stored. The core names it on every engine that has tags or unique values.
     pub declared: Option<i64>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,

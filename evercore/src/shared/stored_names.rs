@@ -17,9 +17,9 @@ impl Shared {
     /// Returns the name under which the database knows an aggregate type; the present name if the type is not stored
     /// yet.
     pub(crate) async fn stored_name<T: Aggregate>(&self) -> Result<&'static str> {
-        if T::UNIQUE.is_some() && !self.unique.is_declared() {
+        if T::UNIQUE.is_some() && self.declared.get().is_none() {
             // Boxed, as it is seldom needed, to keep it out of the size of other futures.
-            Box::pin(self.declare_unique()).await?;
+            Box::pin(self.declared()).await?;
         }
         self.stored_name_of(&AggregateType::of::<T>()).await
     }

@@ -67,7 +67,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
     let mut errors = one_of_each! {
         Conflict { aggregate: text(), id: id, reason: ConflictReason::Key };
         BoundaryConflict { boundary: text(), tags: text() };
-        TagsChanged;
+        DeclarationsChanged;
         OlderProgram { aggregate: text(), event: text(), tag: text() };
         TagIncomplete { aggregate: text(), event: text(), tag: text() };
         TagRetired { aggregate: text(), event: text(), tag: text() };
