@@ -130,7 +130,7 @@ pub async fn a_context_that_enqueues(subject: &Subject, cut: &mut Cut) -> Outcom
     let began = Instant::now();
     loop {
         let tasks = subject.witness.queues().waiting(mark.as_str(), None, 2).await?.len();
-        let events = subject.witness.read_correlated(&*mark, Position::START).await?.events.len();
+        let events = subject.witness.read_correlated(&mark, Position::START).await?.events.len();
         match (events, tasks) {
             (2, 1) => return Ok(()),
             (0, 0) if !done => return Ok(()),

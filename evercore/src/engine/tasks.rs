@@ -13,6 +13,7 @@ use crate::{Metadata, Payload, Result};
 
 /// A change of the tasks of a queue, as a part of a [`Commit`](super::Commit).
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most changes enqueue")]
 pub enum TaskChange {
     /// Adds a task.
     Enqueue(NewTask),
