@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempting, Outcome};
 use super::handlers::Handlers;
-use super::worker::SHORTEST_WAIT;
 use super::{QueueName, worker};
 use crate::engine::{Capability, ClaimRequest, LONGEST_WAIT, in_runtime, require};
 use crate::service::Lifecycle;
@@ -29,6 +28,10 @@ const MAX_OWNER_BYTES: usize = 128;
 
 /// The most tasks that one look claims.
 pub(super) const MAX_CLAIM: u32 = 256;
+
+/// The least time until the next look after one that has found nothing. A task that is due may be locked by another
+/// worker.
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Sets up a worker that does the tasks of a queue, and runs it. Made by [`EventStore::queue`].
 ///

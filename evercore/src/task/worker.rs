@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::attempt::Outcome;
 use super::leases::Leases;
-use super::queue::{Config, MAX_CLAIM};
+use super::queue::{Config, MAX_CLAIM, SHORTEST_WAIT};
 use crate::engine::{Backoff, LogWatch, StoredPlace, StoredTask, TaskClaim, TaskLease};
 use crate::{Error, Report, Result};
 
@@ -23,10 +23,6 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_
 /// The time for which a worker claims in advance, at its present speed. So a look is worth its round trip if tasks are
 /// small, and no task waits for a slow one of its page while another worker is idle.
 const AHEAD: Duration = Duration::from_millis(20);
-
-/// The least time until the next look after one that has found nothing. A task that is due may be locked by another
-/// worker.
-pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Works until the worker is stopped or cannot continue.
 pub(super) async fn run(config: &Config) -> Result<()> {
