@@ -2,6 +2,7 @@
 
 mod append;
 mod group;
+mod task_columns;
 pub(crate) mod verdict;
 
 use std::collections::VecDeque;

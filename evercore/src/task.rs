@@ -12,6 +12,7 @@ mod admin;
 mod attempt;
 pub(crate) mod body;
 mod claimed;
+mod config;
 mod handlers;
 pub(crate) mod id;
 mod leases;

@@ -10,10 +10,10 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
+use super::task_columns::{DoneColumns, TaskColumns};
 use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
 use crate::tags::{AtomColumns, TagLocks, numbers, some};
-use crate::tasks::{DoneColumns, TaskColumns};
 use crate::types::Known;
 
 /// A group of commits, as the columns that `append` takes.

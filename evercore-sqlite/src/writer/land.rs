@@ -11,9 +11,9 @@ use super::append::append;
 use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
+use super::tasks::{check_tasks, land_tasks};
 use super::unique::change_unique;
 use crate::error::Problem;
-use crate::tasks::{check_tasks, land_tasks};
 use crate::types::{Names, Types};
 
 const INSERT_AGGREGATE: &str = include_str!("insert_aggregate.sql");

@@ -6,10 +6,9 @@ use chrono::{DateTime, Utc};
 use super::boundary::Condition;
 use super::{Capabilities, Capability, Positions, Settlement, TaskChange, TaskLease, UniqueChange};
 use crate::evolution::unreadable::Unreadable;
-use crate::task::{QueueName, TaskId, TaskKey};
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
-    Payload, Position, Sequence, Tag, Tags,
+    Payload, Position, QueueName, Sequence, Tag, Tags, TaskId, TaskKey,
 };
 
 /// Everything that one context wants to store, together or not at all.

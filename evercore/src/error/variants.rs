@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem, UndecodableEvent};
 use crate::format::error::{DecodeError, MissingFeature};
-use crate::task::TaskId;
 use crate::{
     Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
-    Sequence, SubscriptionName, Tag,
+    Sequence, SubscriptionName, Tag, TaskId,
 };
 
 /// The result of every fallible function of Evercore.

@@ -116,7 +116,10 @@ impl Declared {
     /// Refuses a commit that this program must not make, since it is older than another one. Has any other one name the
     /// version.
     pub(crate) fn admit(&self, commit: &mut Commit) -> Result<()> {
-        commit.declared = self.version;
+        // Nothing else depends on what is declared.
+        let depends =
+            !(commit.events.is_empty() && commit.unique.is_empty() && commit.conditions.is_empty());
+        commit.declared = self.version.filter(|_| depends);
         let admitted = self.tags.admit(commit).and_then(|()| self.unique.admit(commit));
         if let Err(refused) = &admitted {
             error!(error = %Report::new(refused), "a commit is refused, since this program is older than another one");

@@ -5,8 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Shared;
 use crate::engine::{Capability, TypeName, require};
-use crate::task::TaskBodies;
-use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
+use crate::{Aggregate, AggregateType, Error, EventFilter, Result, TaskBodies};
 
 /// The stored names that have been looked up, by the type's present name. A stored name never changes, so entries stay
 /// valid.

@@ -6,9 +6,9 @@ use chrono::DateTime;
 use super::*;
 use crate::engine::Capability;
 use crate::error::{ConflictReason, EventPlace, RuntimeProblem, UndecodableEvent};
-use crate::task::TaskId;
 use crate::{
     AggregateId, BoxError, Codec, CommitId, DecodeError, Position, RoundTripMismatch, Sequence,
+    TaskId,
 };
 
 /// The guide, whose last table lists the variants of each kind.
