@@ -155,8 +155,8 @@ impl Fault for ForgetsTheVersion {
     }
 }
 
-/// Compares the version of a commit, waits, and then stores the commit, while a backfill waits for no commit: as an
-/// engine whose backfill begins before the commits that it could not refuse have ended.
+/// Compares the version of a commit of the older program, waits, and then stores the commit, while a backfill waits for
+/// no commit: as an engine whose backfill begins before the commits that it could not refuse have ended.
 #[derive(Debug)]
 pub(crate) struct WaitsForNoCommit;
 
@@ -172,8 +172,8 @@ impl Fault for WaitsForNoCommit {
             let declared = engine.declarations().await?;
             Ok(declared.tags.iter().all(|(_, state)| *state == TagState::Complete))
         };
-        let lacks_tags = commit.events.iter().any(|event| event.tags.is_empty());
-        for _ in 0..if lacks_tags { 100 } else { 0 } {
+        let is_older = commit.events.iter().any(|event| event.event_type == "parcel-posted");
+        for _ in 0..if is_older { 1_000 } else { 0 } {
             if is_complete().await? {
                 break;
             }
