@@ -25,6 +25,7 @@ GRANT SELECT, INSERT, UPDATE ON evercore.discarded_events TO bank_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.tasks TO bank_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.ended_tasks TO bank_app;
 GRANT SELECT, INSERT, DELETE ON evercore.paused_queues TO bank_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON evercore.command_log TO bank_app;
 GRANT USAGE ON SEQUENCE evercore.task_tokens TO bank_app;
 -- SELECT for `verify` alone.
 GRANT SELECT, USAGE ON SEQUENCE evercore.subscription_tokens TO bank_app;

@@ -7,6 +7,7 @@
 
 pub mod administration;
 pub mod boundaries;
+pub mod commands;
 pub mod commits;
 pub mod contexts;
 pub mod following;

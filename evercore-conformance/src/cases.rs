@@ -9,6 +9,7 @@ mod capabilities;
 mod causes;
 mod chaining;
 mod codecs;
+mod commands;
 mod conflicts;
 mod durability;
 mod evolution;
@@ -483,6 +484,21 @@ macro_rules! __with_all_cases {
                         tasks_count_for_the_limits_of_a_commit
                         racing_keys_in_opposite_orders_end
                         every_task_of_a_crowd_takes_effect_once
+                    }
+                    commands {
+                        a_command_is_sent_if_and_only_if_its_commit_lands
+                        a_command_lands_with_its_events_and_its_outcome
+                        a_rejected_command_is_done_and_recorded
+                        a_command_without_a_target_is_rejected
+                        a_command_that_changes_nothing_lands
+                        a_worker_without_a_lease_lands_neither_events_nor_an_outcome
+                        a_command_waits_for_its_time
+                        the_wait_for_an_outcome_ends_in_time
+                        the_outcome_of_a_command_that_is_not_done
+                        every_command_of_a_crowd_lands_once
+                        the_command_log_is_listed_page_by_page
+                        old_outcomes_are_removed
+                        a_command_is_dispatched_to_the_aggregate_that_it_names
                     }
                 }
                 contract {

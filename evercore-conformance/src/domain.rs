@@ -21,6 +21,7 @@ pub(crate) mod gauge;
 pub(crate) mod guest;
 pub(crate) mod hoard;
 pub(crate) mod member;
+pub(crate) mod orders;
 pub(crate) mod parcels;
 pub(crate) mod posts;
 pub(crate) mod tally;
@@ -40,6 +41,8 @@ pub(crate) fn registry() -> Registry {
         .event::<errands::Add>()
         .event::<errands::Note>()
         .event::<gauge::Read>()
+        .event::<orders::Change>()
+        .event::<orders::Increment>()
         .event::<posts::Pinned>()
         .event::<posts::Posted>()
         .event::<member::Greeted>()

@@ -33,6 +33,7 @@ pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Comm
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{aggregate, boundary, event, retired_event, state_event, task};
+use crate::{aggregate, boundary, command, event, retired_event, state_event, task};
 
 fn check(expansion: TokenStream, expected: Expect) {
     let file = syn::parse2(expansion).expect("an expansion is Rust");
@@ -545,7 +545,7 @@ fn a_state_event_that_is_rejected() {
 }
 
 /// Expansions of all kinds, with the crate under another path.
-fn elsewhere() -> [TokenStream; 15] {
+fn elsewhere() -> [TokenStream; 16] {
     let of = quote!(aggregate = Account, crate = "some::path");
     [
         boundary::derive(quote! {
@@ -556,6 +556,14 @@ fn elsewhere() -> [TokenStream; 15] {
             #[boundary(key(course: String), crate = "some::path")]
             struct Seats;
         }),
+        command::attribute(
+            quote!(aggregate = Account, target = key_or_new(iban), crate = some::path),
+            quote!(
+                struct Deposit {
+                    iban: String,
+                }
+            ),
+        ),
         event::attribute(
             quote!(tags(course), crate = some::path),
             quote!(
@@ -914,6 +922,125 @@ fn a_task_with_a_mistake_still_stands_in() {
             #[automatically_derived]
             impl ::evercore::task::TaskBody for SendReceipt {
                 const QUEUE: &'static ::evercore::__private::core::primitive::str = "";
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_command() {
+    check(
+        command::attribute(
+            quote!(aggregate = Account, target = account, name = "withdraw"),
+            quote!(
+                struct Withdraw {
+                    account: String,
+                }
+            ),
+        ),
+        expect![[r##"
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Withdraw {
+                account: String,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Withdraw {
+                type Aggregate = ::evercore::task::TaskBodies;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "withdraw";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("account", "String")]),
+                );
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
+            }
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::registry::EventType::of:: < Withdraw > ()
+                }
+            };
+            #[automatically_derived]
+            impl ::evercore::task::TaskBody for Withdraw {
+                const QUEUE: &'static ::evercore::__private::core::primitive::str = "commands";
+            }
+            #[automatically_derived]
+            impl ::evercore::command::Command for Withdraw {
+                type Aggregate = Account;
+                fn target(&self) -> ::evercore::Result<::evercore::Target> {
+                    ::evercore::__private::target(&self.account)
+                }
+            }
+            const _: () = {
+                ::evercore::__private::inventory::submit! {
+                    ::evercore::command::CommandType::of:: < Withdraw > ()
+                }
+            };
+        "##]],
+    );
+}
+
+#[test]
+fn commands_that_create() {
+    for (target, expected) in [
+        (quote!(new()), "Ok(::evercore::Target::New)"),
+        (quote!(new_with_key(0)), "::evercore::__private::new_with_key(&self.0)"),
+        (quote!(key_or_new(0)), "::evercore::__private::key_or_new(&self.0)"),
+    ] {
+        let item = quote!(
+            struct Open(String);
+        );
+        let expansion = command::attribute(quote!(aggregate = Account, target = #target), item);
+        let text = expansion.to_string().replace(' ', "");
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_command_with_a_mistake_still_stands_in() {
+    check(
+        command::attribute(
+            quote!(aggregate = Account, target = acount),
+            quote!(
+                struct Withdraw {
+                    account: String,
+                }
+            ),
+        ),
+        expect![[r#"
+            ::core::compile_error! {
+                "`Withdraw` has no field `acount`"
+            }
+            #[derive(::evercore::__private::serde::Serialize)]
+            #[derive(::evercore::__private::serde::Deserialize)]
+            #[serde(crate = "::evercore::__private::serde")]
+            struct Withdraw {
+                account: String,
+            }
+            #[automatically_derived]
+            impl ::evercore::Event for Withdraw {
+                type Aggregate = ::evercore::task::TaskBodies;
+                const NAME: &'static ::evercore::__private::core::primitive::str = "Withdraw";
+                const VERSION: ::evercore::__private::core::primitive::u32 = 1u32;
+                const SHAPE: ::evercore::__private::core::option::Option<
+                    ::evercore::evolution::Shape,
+                > = ::evercore::__private::core::option::Option::Some(
+                    ::evercore::evolution::Shape::new(&[("account", "String")]),
+                );
+                const ENCODING: ::evercore::format::Encoding<Self> = ::evercore::format::Encoding::serde();
+            }
+            #[automatically_derived]
+            impl ::evercore::task::TaskBody for Withdraw {
+                const QUEUE: &'static ::evercore::__private::core::primitive::str = "commands";
+            }
+            #[automatically_derived]
+            impl ::evercore::command::Command for Withdraw {
+                type Aggregate = Account;
+                fn target(&self) -> ::evercore::Result<::evercore::Target> {
+                    ::evercore::__private::core::unreachable!()
+                }
             }
         "#]],
     );

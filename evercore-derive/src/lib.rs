@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod boundary;
+mod command;
 mod conditional;
 mod deprecated;
 mod error_debug;
@@ -329,6 +330,55 @@ pub fn retired_event(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
     task::attribute(args.into(), item.into()).into()
+}
+
+/// Makes a struct a command that names its aggregate, and registers it for `Handlers::commands`.
+///
+/// Implements the trait `Command`, with which a store dispatches it, and sends it to be done later. It is the body of a
+/// task then, as with [`macro@task`]: the traits `TaskBody` and `Event` are implemented, and serde's `Serialize` and
+/// `Deserialize` are derived. The decision is written by hand, as `impl Decide<TheCommand> for TheAggregate`.
+///
+/// # Options
+///
+/// | option | default | |
+/// |---|---|---|
+/// | `aggregate = Account` | required | The type of the aggregate that decides on it. |
+/// | `target = account` | required | The field that names the aggregate: an `AggregateId`, a `NaturalKey`, the key as a `String`, or a `Target`. The aggregate has to exist. With `target = new()`, the command creates one; with `new_with_key(iban)`, one with the key in that field; with `key_or_new(iban)`, one unless there is one with the key. |
+/// | `queue = "payments"` | `"commands"` | The queue to which commands are sent: 1 to 128 bytes without control characters. |
+/// | `name`, `version`, `oldest_version`, `upcast_from`, `aliases`, `codec`, `crate` | | As in [`macro@event`]. Names are unique among the commands and tasks of a program. |
+///
+/// # Example
+/// ```
+/// use evercore::command::Command;
+/// use evercore::{Aggregate, Decide, Decision, command, state_event};
+///
+/// #[derive(Aggregate, Default)]
+/// struct Account { owner: String }
+///
+/// #[state_event(aggregate = Account)]
+/// struct OwnerChanged { owner: String }
+///
+/// #[command(aggregate = Account, target = account)]
+/// struct ChangeOwner { account: String, owner: String }
+///
+/// impl Decide<ChangeOwner> for Account {
+///     type Error = String;
+///
+///     fn decide(account: &mut Decision<'_, Self>, command: &ChangeOwner) -> Result<(), String> {
+///         if account.owner == command.owner {
+///             return Err("that is the owner already".to_owned());
+///         }
+///         account.emit(OwnerChanged { owner: command.owner.clone() });
+///         Ok(())
+///     }
+/// }
+///
+/// let command = ChangeOwner { account: "NL91ABNA0417164300".into(), owner: "Ada".into() };
+/// assert_eq!(command.target().unwrap(), "NL91ABNA0417164300".try_into().unwrap());
+/// ```
+#[proc_macro_attribute]
+pub fn command(args: TokenStream, item: TokenStream) -> TokenStream {
+    command::attribute(args.into(), item.into()).into()
 }
 
 /// Derives `Debug` for an enum of errors of Evercore itself: its message with all causes, then the variant and its

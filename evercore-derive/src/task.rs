@@ -1,8 +1,8 @@
 //! Expands `#[task]`.
 
-mod expand;
+pub(crate) mod expand;
 mod input;
-mod model;
+pub(crate) mod model;
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;

@@ -114,6 +114,7 @@ impl Log {
             conditions: _,
             tasks,
             completes,
+            outcomes,
             declared: _,
         } = commit;
         self.version += 1;
@@ -152,6 +153,7 @@ impl Log {
             Positions::NONE
         };
         let committed = Committed::new(id, positions);
+        self.commands.add(outcomes, &committed, now);
         self.outcomes.insert(id, CommitOutcome::Landed(committed.clone()));
         if let Some(Idempotency { key, command, result }) = idempotency {
             self.firsts.insert(key, IdempotentOutcome::new(committed.clone(), command, result));

@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuar
 use std::time::Duration;
 
 use async_trait::async_trait;
+use evercore::command::CommandId;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, ClaimRequest, Commit, Control,
-    Controlled, Declarations, Detail, DiscardedRequest, EngineScheme, FailedAttempt, Heartbeat,
-    HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane, LeaseKey, LoadRequest,
-    LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription, ParkedRequest, QueueControl,
-    Reader, Registered, Settled, Settlement, StorageEngine, StoredQueue, StoredSubscription,
-    StoredTask, SubscriptionStorage, TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage,
-    TasksRequest, TypeName, UniqueName,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, ClaimRequest, CommandLogStorage,
+    CommandsRequest, Commit, Control, Controlled, Declarations, Detail, DiscardedRequest,
+    EngineScheme, FailedAttempt, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
+    Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription,
+    ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
+    StoredCommand, StoredQueue, StoredSubscription, StoredTask, SubscriptionStorage, TagPage,
+    TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
-use evercore::task::QueueName;
+use evercore::task::{QueueName, TaskId};
 use evercore::{
     AggregateId, Clock, CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage,
     Migration, Position, RecordedEvent, Result, Start, SubscriptionName, SystemClock,
@@ -148,7 +149,10 @@ impl StorageEngine for MemoryEngine {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let tags = Capabilities::NONE.with(Capability::Tags).with(Capability::Tasks);
+        let tags = Capabilities::NONE
+            .with(Capability::Tags)
+            .with(Capability::Tasks)
+            .with(Capability::CommandLog);
         tags.with(Capability::ReadViews).with(Capability::Inspection).with(Capability::UniqueValues)
     }
 
@@ -246,6 +250,10 @@ impl StorageEngine for MemoryEngine {
     }
 
     fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
+    }
+
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
         Some(self)
     }
 
@@ -383,11 +391,31 @@ impl TaskStorage for MemoryEngine {
         Ok(self.shared.read()?.tasks.read(request))
     }
 
+    async fn find_task(&self, id: TaskId) -> Result<Option<StoredTask>> {
+        Ok(self.shared.read()?.tasks.find(id))
+    }
+
     async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         let now = self.shared.clock.now();
         let changed = self.shared.write()?.tasks.control(queue, control, now)?;
         self.shared.enqueued.notify();
         Ok(changed)
+    }
+}
+
+#[async_trait]
+impl CommandLogStorage for MemoryEngine {
+    async fn find(&self, id: CommandId) -> Result<Option<StoredCommand>> {
+        Ok(self.shared.read()?.commands.find(id))
+    }
+
+    async fn list(&self, request: &CommandsRequest) -> Result<Vec<StoredCommand>> {
+        Ok(self.shared.read()?.commands.list(request))
+    }
+
+    async fn prune(&self, older_than: Duration, limit: u32) -> Result<u64> {
+        let now = self.shared.clock.now();
+        Ok(self.shared.write()?.commands.prune(older_than, limit, now))
     }
 }
 

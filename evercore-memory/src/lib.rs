@@ -35,6 +35,7 @@
 //! Code that takes a URL can be given `memory:`, which opens a new store each time, once the program names this crate:
 //! `use evercore_memory as _;`.
 
+mod commands;
 mod commit;
 mod engine;
 mod faults;

@@ -10,6 +10,7 @@ use evercore::{
 };
 use foldhash::{HashMap, HashSet};
 
+use crate::commands::Commands;
 use crate::tagging::Declared;
 use crate::tags::TagIndex;
 use crate::tasks::Tasks;
@@ -41,6 +42,7 @@ pub(crate) struct Log {
     /// The commit that was stored with each idempotency key.
     pub(crate) firsts: HashMap<IdempotencyKey, IdempotentOutcome>,
     pub(crate) tasks: Tasks,
+    pub(crate) commands: Commands,
     /// The number of commits so far.
     pub(crate) version: Version,
     /// The highest aggregate id that was given out.

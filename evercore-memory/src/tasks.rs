@@ -310,6 +310,12 @@ impl Tasks {
         wanted.take(to_count(*limit)).cloned().collect()
     }
 
+    /// Finds a task wherever it is.
+    pub(crate) fn find(&self, id: TaskId) -> Option<StoredTask> {
+        let ended = || self.dead.get(&id).or_else(|| self.discarded.get(&id));
+        self.live.get(&id).or_else(ended).cloned()
+    }
+
     pub(crate) fn control(
         &mut self,
         queue: &QueueName,

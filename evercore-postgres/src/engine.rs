@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, Commit, Declarations, HistoryRequest, IdBlock, IdempotentOutcome,
-    Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage,
-    TagRequest, TaskStorage, TypeName, UniqueName,
+    Capabilities, Capability, CommandLogStorage, Commit, Declarations, HistoryRequest, IdBlock,
+    IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader,
+    StorageEngine, TagPage, TagRequest, TaskStorage, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -98,6 +98,7 @@ impl StorageEngine for PostgresEngine {
             .with(Capability::Tags)
             .with(Capability::Tasks)
             .with(Capability::UniqueValues)
+            .with(Capability::CommandLog)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -229,6 +230,10 @@ impl StorageEngine for PostgresEngine {
     }
 
     fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
+    }
+
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
         Some(self)
     }
 

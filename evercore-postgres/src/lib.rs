@@ -14,6 +14,7 @@
 //! ```
 
 mod begin;
+mod command_log;
 mod connect;
 mod declarations;
 mod engine;

@@ -1,5 +1,6 @@
 //! Holds the SQL of this engine, rendered for its schema.
 
+mod command_log;
 mod inspection;
 mod subscriptions;
 mod tagging;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use sqlx::AssertSqlSafe;
 
 use crate::options::Schema;
+pub(crate) use command_log::CommandLogStatements;
 pub(crate) use inspection::InspectionStatements;
 pub(crate) use subscriptions::SubscriptionStatements;
 pub(crate) use tagging::TaggingStatements;
@@ -23,6 +25,7 @@ const WRITTEN: &str = "evercore";
 pub(crate) struct Statements {
     pub(crate) append: Statement,
     pub(crate) append_one: Statement,
+    pub(crate) command_log: CommandLogStatements,
     pub(crate) declare_unique: Statement,
     pub(crate) find_commit: Statement,
     pub(crate) find_by_idempotency_key: Statement,
@@ -57,6 +60,7 @@ impl Statements {
         Self {
             append: statement(include_str!("append.sql")),
             append_one: statement(include_str!("append_one.sql")),
+            command_log: CommandLogStatements::new(schema),
             declare_unique: statement(include_str!("declare_unique.sql")),
             find_commit: statement(include_str!("find_commit.sql")),
             find_by_idempotency_key: statement(include_str!("find_by_idempotency_key.sql")),

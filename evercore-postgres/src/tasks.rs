@@ -87,6 +87,19 @@ impl TaskStorage for PostgresEngine {
         self.shared.answered(|| async move { read(self, request).await }).await
     }
 
+    async fn find_task(&self, id: TaskId) -> Result<Option<StoredTask>> {
+        self.shared
+            .answered(|| async move {
+                let row = sqlx::query(self.task_statements().find_task.sql())
+                    .bind(id.as_uuid())
+                    .fetch_optional(&mut *self.connection().await?)
+                    .await
+                    .map_err(|error| classify("find a task", error))?;
+                row.as_ref().map(rows::anywhere).transpose()
+            })
+            .await
+    }
+
     async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         let change = || async move { control::control(self, queue, control).await };
         let changed = self.shared.answered(change).await?;

@@ -2,6 +2,7 @@
 
 mod append;
 mod group;
+mod outcomes;
 mod task_columns;
 pub(crate) mod verdict;
 

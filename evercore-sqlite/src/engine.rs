@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, Commit, Declarations, HistoryRequest, IdBlock, IdempotentOutcome,
-    Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader, StorageEngine, TagPage,
-    TagRequest, TaskStorage, TypeName, UniqueName,
+    Capabilities, Capability, CommandLogStorage, Commit, Declarations, HistoryRequest, IdBlock,
+    IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader,
+    StorageEngine, TagPage, TagRequest, TaskStorage, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -220,6 +220,7 @@ impl StorageEngine for SqliteEngine {
             .with(Capability::Tags)
             .with(Capability::Tasks)
             .with(Capability::UniqueValues)
+            .with(Capability::CommandLog)
     }
 
     async fn migrate(&self) -> Result<()> {
@@ -311,6 +312,10 @@ impl StorageEngine for SqliteEngine {
     }
 
     fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
+    }
+
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
         Some(self)
     }
 

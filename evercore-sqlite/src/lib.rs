@@ -70,6 +70,7 @@
 
 mod block_on;
 mod blocking;
+mod command_log;
 mod connect;
 mod database;
 mod declarations;

@@ -14,7 +14,7 @@ use evercore::engine::{
 };
 use evercore::task::{QueueName, TaskId, TaskKey};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::engine::{POLL_INTERVAL, SqliteEngine};
 use crate::error::Problem;
@@ -24,6 +24,7 @@ use crate::writer::{is_held, lease_lost};
 const END_TASK: &str = include_str!("tasks/end_task.sql");
 const DELETE_TASK: &str = include_str!("tasks/delete_task.sql");
 const FAIL: &str = include_str!("tasks/fail.sql");
+const FIND_TASK: &str = include_str!("tasks/find_task.sql");
 const QUEUES: &str = include_str!("tasks/queues.sql");
 const READ_ENDED: &str = include_str!("tasks/read_ended.sql");
 const READ_KEY: &str = include_str!("tasks/read_key.sql");
@@ -106,6 +107,16 @@ impl TaskStorage for SqliteEngine {
     async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>> {
         let request = request.clone();
         self.read("read tasks", move |connection, _| read(connection, &request)).await
+    }
+
+    async fn find_task(&self, id: TaskId) -> Result<Option<StoredTask>> {
+        self.read("find a task", move |connection, _| {
+            let mut statement = connection.prepare_cached(FIND_TASK)?;
+            let id = id.as_uuid().as_bytes();
+            let found = statement.query_row([id], |row| Ok(rows::anywhere(row)));
+            found.optional()?.transpose()
+        })
+        .await
     }
 
     async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {

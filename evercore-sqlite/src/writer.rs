@@ -1,6 +1,7 @@
 //! Runs the one thread that writes.
 
 mod append;
+mod commands;
 mod group;
 mod group_size;
 mod index_tags;

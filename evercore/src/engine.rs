@@ -9,6 +9,7 @@
 mod backoff;
 mod boundary;
 mod capabilities;
+mod command_log;
 pub(crate) mod commit;
 mod declarations;
 mod forward;
@@ -47,6 +48,7 @@ pub(crate) use backoff::LONGEST_WAIT;
 pub use boundary::{Condition, StoredEvent, TagAtom, TagPage, TagQuery, TagRequest};
 pub(crate) use capabilities::require;
 pub use capabilities::{Capabilities, Capability};
+pub use command_log::{CommandLogStorage, CommandOutcome, CommandsRequest, StoredCommand};
 pub use commit::{
     AggregateWrite, Claim, Commit, Completion, Idempotency, IdempotentOutcome, KeyChange, NewEvent,
     NewSnapshot, Precondition,
@@ -186,6 +188,9 @@ pub trait StorageEngine: Reader + SubscriptionStorage + TagStorage + Any {
 
     /// Returns the storage of tasks; `None` if the engine does not declare [`Capability::Tasks`].
     fn tasks(&self) -> Option<&dyn TaskStorage>;
+
+    /// Returns the storage of the command log; `None` if the engine does not declare [`Capability::CommandLog`].
+    fn command_log(&self) -> Option<&dyn CommandLogStorage>;
 
     /// Finishes the calls in progress and releases all resources. Later calls return [`Error::Closed`].
     async fn close(&self) -> Result<()>;

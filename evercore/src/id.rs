@@ -39,6 +39,14 @@ pub struct Position(i64);
 #[serde(transparent)]
 pub struct CommitId(Uuid);
 
+/// The id of a command that was sent, by which its outcome can be looked up. It is the id of its task, and the causation
+/// id of its events.
+///
+/// A version 7 UUID (RFC 9562).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(Uuid);
+
 impl AggregateId {
     /// The lowest id.
     pub const FIRST: Self = Self(1);
@@ -147,6 +155,26 @@ impl From<Uuid> for CommitId {
     }
 }
 
+impl CommandId {
+    /// Wraps the id of a command.
+    #[must_use]
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// Returns the id as it is stored.
+    #[must_use]
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl From<Uuid> for CommandId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
 fn at_least(what: &'static str, least: i64, value: i64) -> Result<i64> {
     if value >= least { Ok(value) } else { Err(Error::InvalidNumber { what, least, value }) }
 }
@@ -180,6 +208,12 @@ number!(Sequence);
 number!(Position);
 
 impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

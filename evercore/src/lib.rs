@@ -85,7 +85,7 @@
 //!   with its causes.
 //! - **Bounds**: [`Limits`], and those that are fixed in [`limits`]; states in memory:
 //!   [`EventStoreBuilder::cache_aggregates`].
-//! - **Modules**: the root has what most programs name. [`boundary`], [`command`], [`subscription`], [`evolution`], [`mod@format`],
+//! - **Modules**: the root has what most programs name. [`boundary`], [`mod@command`], [`subscription`], [`evolution`], [`mod@format`],
 //!   [`registry`], [`mod@task`], [`verify`], [`observer`], [`error`] and [`limits`] have the other types of their subjects.
 //! - **Features**, all off by default: `cbor`, `messagepack`, `protobuf`, `zstd`.
 //! - **Engines**: `evercore-postgres`, `evercore-sqlite`, `evercore-memory`; the contract for your own in [`engine`].
@@ -154,7 +154,7 @@ pub use engine::migration::Migration;
 pub use error::kind::ErrorKind;
 pub use error::variants::{BoxError, Error, Result};
 pub use event::{Event, EventMeta, EventOptions};
-pub use evercore_derive::{Aggregate, Boundary, event, retired_event, state_event, task};
+pub use evercore_derive::{Aggregate, Boundary, command, event, retired_event, state_event, task};
 pub use filter::EventFilter;
 pub use format::codec::Codec;
 pub use id::{AggregateId, CommitId, Position, Sequence};
@@ -178,12 +178,14 @@ pub use subscription::start::Start;
 pub(crate) use boundary::Facts;
 pub(crate) use boundary::states::{BoundaryStates, Scope};
 pub(crate) use chain::LogDigest;
+pub(crate) use command::CommandLog;
 pub(crate) use context::rerun::Rerun;
 pub(crate) use decide::Emitted;
 pub(crate) use error::{ConflictReason, EventPlace, FromError, OpenProblem, RuntimeProblem};
 pub(crate) use event::EventOf;
 pub(crate) use evolution::{RetiredEvent, Shape, Split, UnknownEvents, Upcast, Upcaster};
 pub(crate) use format::{DecodeError, Encoding, Payload, RoundTripMismatch};
+pub(crate) use id::CommandId;
 pub(crate) use limits::MAX_PARTITIONS;
 pub(crate) use registry::{AggregateType, EventType, RetiredType};
 pub(crate) use subscription::{DiscardedEvent, ParkedEvent, Partition};

@@ -6,9 +6,11 @@
 //! - Events: [`MAX_METADATA_BYTES`], [`MAX_INFLATED_BYTES`] and [`MIN_EVENT_TIME`].
 //! - Subscriptions: [`MAX_PARTITIONS`].
 //! - Tasks: [`MAX_QUEUE_NAME_BYTES`] and [`MAX_TASK_KEY_BYTES`].
+//! - Commands: [`MAX_REJECTION_CHARS`].
 
 pub(crate) mod settings;
 
+pub use crate::command::deciding::MAX_REJECTION_CHARS;
 pub use crate::format::compression::MAX_INFLATED_BYTES;
 pub use crate::idempotency::MAX_IDEMPOTENCY_KEY_BYTES;
 pub use crate::key::MAX_NATURAL_KEY_BYTES;

@@ -32,8 +32,8 @@ pub use crate::report::debug_error;
 use crate::boundary::{Boundary, BoundaryEvent};
 use crate::const_text::ConstText;
 use crate::{
-    Aggregate, Apply, Encoding, Event, EventOf, EventType, Fingerprint, RetiredEvent,
-    SnapshotPolicy, Tag, Tags, Upcast, Upcaster,
+    Aggregate, Apply, Encoding, Error, Event, EventOf, EventType, Fingerprint, NaturalKey, Result,
+    RetiredEvent, SnapshotPolicy, Tag, Tags, Target, Upcast, Upcaster,
 };
 
 /// A state that snapshots can be taken of.
@@ -51,6 +51,43 @@ impl<T: Aggregate + Serialize + DeserializeOwned> SnapshotState for T {}
 #[must_use]
 pub const fn snapshots<T: SnapshotState>(every: u32, fingerprint: u64) -> SnapshotPolicy<T> {
     SnapshotPolicy::json(every, Fingerprint::new(fingerprint))
+}
+
+/// The type of a field that names the aggregate of a command.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` does not name an aggregate",
+    label = "has the type `{Self}`",
+    note = "it is an `AggregateId`, a `NaturalKey`, the key as a `String`, or a `Target`"
+)]
+pub trait TargetField: Clone + TryInto<Target, Error: Into<Error>> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + TryInto<Target, Error: Into<Error>>> TargetField for T {}
+
+/// The type of a field that has the natural key of an aggregate.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` has no natural key",
+    label = "has the type `{Self}`",
+    note = "it is a `NaturalKey`, or the key as a `String`"
+)]
+pub trait KeyField: Clone + TryInto<NaturalKey, Error: Into<Error>> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + TryInto<NaturalKey, Error: Into<Error>>> KeyField for T {}
+
+/// Returns the target that a field names: `target = account`.
+pub fn target<T: TargetField>(field: &T) -> Result<Target> {
+    field.clone().try_into().map_err(Into::into)
+}
+
+/// Returns the target of `target = new_with_key(…)`.
+pub fn new_with_key<T: KeyField>(field: &T) -> Result<Target> {
+    Target::new_with_key(field.clone())
+}
+
+/// Returns the target of `target = key_or_new(…)`.
+pub fn key_or_new<T: KeyField>(field: &T) -> Result<Target> {
+    Target::key_or_new(field.clone())
 }
 
 /// Selects the function that copies a state. The inherent constant exists only if the type is [`Clone`]; for all other

@@ -43,8 +43,8 @@ use crate::shared::observed::Observed;
 use crate::shared::state::State;
 use crate::time_range::{check_recorded_at, check_time};
 use crate::{
-    Aggregate, AggregateId, BoxError, Clock, Codec, CommitId, CommitOutcome, Committed, Error,
-    EventMeta, EventOptions, EventType, Limits, Metadata, Payload, Registry, Report, Result,
+    Aggregate, AggregateId, BoxError, Clock, Codec, CommandLog, CommitId, CommitOutcome, Committed,
+    Error, EventMeta, EventOptions, EventType, Limits, Metadata, Payload, Registry, Report, Result,
     RetryPolicy, Sequence, Tags, Turns,
 };
 use heartbeat::Heartbeats;
@@ -83,6 +83,7 @@ pub(crate) struct Shared {
     /// Queues in which attempts wait for each other after a conflict.
     pub(crate) turns: Arc<Turns<TurnKey>>,
     pub(super) random: Mutex<fastrand::Rng>,
+    pub(crate) command_log: CommandLog,
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 

@@ -11,9 +11,9 @@
 mod admin;
 mod attempt;
 pub(crate) mod body;
-mod claimed;
+pub(crate) mod claimed;
 mod config;
-mod handlers;
+pub(crate) mod handlers;
 pub(crate) mod id;
 mod leases;
 mod new;

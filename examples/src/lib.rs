@@ -106,6 +106,12 @@ pub struct Boundaries;
 #[derive(Debug)]
 pub struct Tasks;
 
+/// The examples of the guide to commands that are sent.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/commands.md")]
+#[derive(Debug)]
+pub struct Commands;
+
 /// The examples of the guide to verifying a store.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/verify.md")]

@@ -4,6 +4,7 @@
 mod pipeline {
     pub(crate) mod aggregate;
     pub(crate) mod boundary;
+    pub(crate) mod command;
     pub(crate) mod conditional;
     pub(crate) mod deprecated;
     pub(crate) mod event;
@@ -21,7 +22,7 @@ use proc_macro2::TokenStream;
 
 // The modules refer to each other by paths from the root of their crate.
 use pipeline::{
-    aggregate, boundary, conditional, deprecated, event, option_type, options, parts,
+    aggregate, boundary, command, conditional, deprecated, event, option_type, options, parts,
     retired_event, rules, state_event, task, value,
 };
 
@@ -40,17 +41,20 @@ pub enum Macro {
     RetiredEvent,
     /// `#[task]`
     Task,
+    /// `#[command]`
+    Command,
 }
 
 impl Macro {
     /// All macros.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Aggregate,
         Self::Boundary,
         Self::Event,
         Self::StateEvent,
         Self::RetiredEvent,
         Self::Task,
+        Self::Command,
     ];
 
     /// Returns the macro's expansion of an item with these options.
@@ -63,6 +67,7 @@ impl Macro {
             Self::StateEvent => state_event::attribute(options, item),
             Self::RetiredEvent => retired_event::attribute(options, item),
             Self::Task => task::attribute(options, item),
+            Self::Command => command::attribute(options, item),
         }
     }
 }

@@ -197,7 +197,8 @@ CREATE FUNCTION evercore.append(
     task_correlations text[],
     task_causations text[],
     task_metadata text[],
-    declared bigint
+    declared bigint,
+    outcomes jsonb
 ) RETURNS SETOF evercore.verdict
 LANGUAGE plpgsql VOLATILE
 -- Tables that were never analysed get plans that scan them, and such plans are kept.
@@ -545,6 +546,10 @@ BEGIN
         );
     END IF;
 
+    IF outcomes IS NOT NULL THEN
+        PERFORM evercore.log_commands(refused, commit_ids, outcomes);
+    END IF;
+
     IF has_unique THEN
         DELETE FROM evercore.unique_values v
         USING unnest(
@@ -740,6 +745,7 @@ CREATE FUNCTION evercore.append_one(
     task_causations text[],
     task_metadata text[],
     declared bigint,
+    outcomes jsonb,
     OUT first bigint,
     OUT last bigint,
     OUT positions bigint[]
@@ -849,6 +855,10 @@ BEGIN
             task_waits, task_priorities, task_types, task_versions, task_codecs, task_payloads, task_correlations,
             task_causations, task_metadata
         );
+    END IF;
+
+    IF outcomes IS NOT NULL THEN
+        PERFORM evercore.log_commands('{}', ARRAY[commit_id], outcomes);
     END IF;
 
     is_announced := evercore.announce_floor();

@@ -404,4 +404,163 @@ BEGIN
 END
 $$;
 
+-- The outcomes of commands, each written by the commit that it is the outcome of.
+CREATE TABLE evercore.command_log (
+    -- That of the command's task.
+    id uuid PRIMARY KEY,
+    commit_id uuid NOT NULL,
+    sent_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    aggregate_id bigint,
+    -- The duration of the last attempt in microseconds.
+    took bigint NOT NULL,
+    command text COLLATE "C" NOT NULL,
+    aggregate_type text NOT NULL,
+    correlation_id text COLLATE "C",
+    causation_id text,
+    principal text,
+    -- The reason; NULL for a command that has landed.
+    rejection text
+);
+
+CREATE INDEX command_log_by_time ON evercore.command_log (ended_at, id);
+
+CREATE INDEX command_log_by_correlation ON evercore.command_log (correlation_id, ended_at, id)
+WHERE correlation_id IS NOT NULL;
+
+CREATE INDEX command_log_by_aggregate ON evercore.command_log (aggregate_id, ended_at, id)
+WHERE aggregate_id IS NOT NULL;
+
+CREATE INDEX command_log_by_command ON evercore.command_log (command, ended_at, id);
+
+CREATE INDEX command_log_of_rejected ON evercore.command_log (ended_at, id) WHERE rejection IS NOT NULL;
+
+-- Records the outcomes of commands: those of the commits that are not refused. They are a list of JSON objects, each with
+-- the index of its commit.
+CREATE FUNCTION evercore.log_commands(refused integer[], commit_ids uuid[], outcomes jsonb) RETURNS void
+LANGUAGE sql VOLATILE AS $$
+    INSERT INTO evercore.command_log (
+        id, commit_id, sent_at, ended_at, aggregate_id, took, command, aggregate_type, correlation_id, causation_id,
+        principal, rejection
+    )
+    SELECT
+        o.id, commit_ids[o.commit_index + 1], o.sent_at, clock_timestamp(), o.aggregate_id, o.took, o.command,
+        o.aggregate_type, o.correlation_id, o.causation_id, o.principal, o.rejection
+    FROM jsonb_to_recordset(outcomes) AS o(
+        commit_index integer, id uuid, sent_at timestamptz, aggregate_id bigint, took bigint, command text,
+        aggregate_type text, correlation_id text, causation_id text, principal text, rejection text
+    )
+    WHERE o.commit_index <> ALL (refused)
+$$;
+
+-- Reads outcomes of commands, the newest first, by the index of the condition that few of them meet. All but the last
+-- parameter may be NULL.
+CREATE FUNCTION evercore.list_commands(
+    of_correlation text,
+    of_aggregate bigint,
+    of_command text,
+    of_rejected boolean,
+    since timestamptz,
+    until timestamptz,
+    after_time timestamptz,
+    after_id uuid,
+    most bigint
+) RETURNS SETOF evercore.command_log
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    earliest timestamptz := coalesce(since, '-infinity');
+    latest timestamptz := coalesce(until, 'infinity');
+    before_time timestamptz := coalesce(after_time, 'infinity');
+    before_id uuid := coalesce(after_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+BEGIN
+    IF of_correlation IS NOT NULL THEN
+        RETURN QUERY
+        SELECT l.*
+        FROM evercore.command_log l
+        WHERE l.correlation_id = of_correlation
+            AND (of_aggregate IS NULL OR l.aggregate_id = of_aggregate)
+            AND (of_command IS NULL OR l.command = of_command)
+            AND (of_rejected IS NULL OR (l.rejection IS NOT NULL) = of_rejected)
+            AND l.ended_at >= earliest
+            AND l.ended_at < latest
+            AND (l.ended_at, l.id) < (before_time, before_id)
+        ORDER BY l.ended_at DESC, l.id DESC
+        LIMIT most;
+    ELSIF of_aggregate IS NOT NULL THEN
+        RETURN QUERY
+        SELECT l.*
+        FROM evercore.command_log l
+        WHERE l.aggregate_id = of_aggregate
+            AND (of_command IS NULL OR l.command = of_command)
+            AND (of_rejected IS NULL OR (l.rejection IS NOT NULL) = of_rejected)
+            AND l.ended_at >= earliest
+            AND l.ended_at < latest
+            AND (l.ended_at, l.id) < (before_time, before_id)
+        ORDER BY l.ended_at DESC, l.id DESC
+        LIMIT most;
+    ELSIF of_rejected THEN
+        RETURN QUERY
+        SELECT l.*
+        FROM evercore.command_log l
+        WHERE l.rejection IS NOT NULL
+            AND (of_command IS NULL OR l.command = of_command)
+            AND l.ended_at >= earliest
+            AND l.ended_at < latest
+            AND (l.ended_at, l.id) < (before_time, before_id)
+        ORDER BY l.ended_at DESC, l.id DESC
+        LIMIT most;
+    ELSIF of_command IS NOT NULL THEN
+        RETURN QUERY
+        SELECT l.*
+        FROM evercore.command_log l
+        WHERE l.command = of_command
+            AND (of_rejected IS NULL OR (l.rejection IS NOT NULL) = of_rejected)
+            AND l.ended_at >= earliest
+            AND l.ended_at < latest
+            AND (l.ended_at, l.id) < (before_time, before_id)
+        ORDER BY l.ended_at DESC, l.id DESC
+        LIMIT most;
+    ELSE
+        RETURN QUERY
+        SELECT l.*
+        FROM evercore.command_log l
+        WHERE (of_rejected IS NULL OR (l.rejection IS NOT NULL) = of_rejected)
+            AND l.ended_at >= earliest
+            AND l.ended_at < latest
+            AND (l.ended_at, l.id) < (before_time, before_id)
+        ORDER BY l.ended_at DESC, l.id DESC
+        LIMIT most;
+    END IF;
+END
+$$;
+
+-- Removes outcomes of commands that are older than this, the oldest first, and returns their number. Another session that
+-- does the same takes others.
+CREATE FUNCTION evercore.prune_commands(older_than interval, most bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    old uuid[] := ARRAY(
+        SELECT l.id
+        FROM evercore.command_log l
+        WHERE l.ended_at < now() - older_than
+        ORDER BY l.ended_at, l.id
+        LIMIT most
+        FOR UPDATE SKIP LOCKED
+    );
+BEGIN
+    DELETE FROM evercore.command_log l WHERE l.id = ANY (old);
+    RETURN cardinality(old);
+END
+$$;
+
 INSERT INTO evercore.evercore_migrations (version, description) VALUES (5, 'tasks');

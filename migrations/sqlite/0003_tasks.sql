@@ -68,4 +68,33 @@ CREATE TABLE task_tokens (
 
 INSERT INTO task_tokens (only_row, last) VALUES (1, 0);
 
+-- The outcomes of commands, each written by the commit that it is the outcome of.
+CREATE TABLE command_log (
+    -- That of the command's task.
+    id             BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    commit_id      BLOB    NOT NULL,
+    command        TEXT    NOT NULL,
+    aggregate_type TEXT    NOT NULL,
+    aggregate_id   INTEGER,
+    -- The reason; NULL for a command that has landed.
+    rejection      TEXT,
+    principal      TEXT,
+    correlation_id TEXT,
+    causation_id   TEXT,
+    sent_at        INTEGER NOT NULL,
+    ended_at       INTEGER NOT NULL,
+    -- The duration of the last attempt in microseconds.
+    took           INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX command_log_by_time ON command_log (ended_at, id);
+
+CREATE INDEX command_log_by_correlation ON command_log (correlation_id, ended_at, id) WHERE correlation_id IS NOT NULL;
+
+CREATE INDEX command_log_by_aggregate ON command_log (aggregate_id, ended_at, id) WHERE aggregate_id IS NOT NULL;
+
+CREATE INDEX command_log_by_command ON command_log (command, ended_at, id);
+
+CREATE INDEX command_log_of_rejected ON command_log (ended_at, id) WHERE rejection IS NOT NULL;
+
 INSERT INTO evercore_migrations (version, description) VALUES (3, 'tasks');

@@ -22,7 +22,12 @@ const CALLS: [&str; 7] = [
 ];
 
 /// The known other statements: the file, the expression, and the reason why it holds no value.
-const KNOWN: [(&str, &str, &str); 12] = [
+const KNOWN: [(&str, &str, &str); 13] = [
+    (
+        "evercore-sqlite/src/command_log.rs",
+        "&led(request)",
+        "one of our files, with one of its conditions made required",
+    ),
     (
         "evercore-postgres/src/statements.rs",
         "Arc::clone(&self.0)",

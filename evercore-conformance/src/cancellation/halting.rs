@@ -6,19 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use evercore::command::CommandId;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Controlled,
-    Declarations, Detail, DiscardedRequest, EventKey, FailedAttempt, Heartbeat, HistoryRequest,
-    IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit, InspectedEvent,
-    InspectedKey, InspectedParked, InspectedSubscription, InspectedTag, Inspection, Lane,
-    LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
-    ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredQueue, StoredSubscription, StoredTag, StoredTask, SubscriptionStorage, TagBatch,
-    TagDeclaration, TagKey, TagPage, TagRequest, TagStorage, TaskClaim, TaskLease, TaskStorage,
-    TasksRequest, Transactor, TypeName, UniqueName,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, CommandLogStorage, CommandsRequest,
+    Commit, Control, Controlled, Declarations, Detail, DiscardedRequest, EventKey, FailedAttempt,
+    Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate,
+    InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
+    InspectedTag, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
+    LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
+    Settlement, StorageEngine, StoredCommand, StoredQueue, StoredSubscription, StoredTag,
+    StoredTask, SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage, TagRequest,
+    TagStorage, TaskClaim, TaskLease, TaskStorage, TasksRequest, Transactor, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
-use evercore::task::QueueName;
+use evercore::task::{QueueName, TaskId};
 use evercore::{
     AggregateId, CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration,
     Position, RecordedEvent, Result, Start, SubscriptionName,
@@ -150,6 +151,10 @@ impl StorageEngine for Halting<dyn StorageEngine> {
         self.0.tasks().map(|_| self as &dyn TaskStorage)
     }
 
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
+        self.0.command_log().map(|_| self as &dyn CommandLogStorage)
+    }
+
     async fn close(&self) -> Result<()> {
         self.1.go(self.0.close()).await
     }
@@ -158,6 +163,10 @@ impl StorageEngine for Halting<dyn StorageEngine> {
 impl Halting<dyn StorageEngine> {
     fn queues_of_the_engine(&self) -> &dyn TaskStorage {
         self.0.tasks().expect("the engine has tasks, or this one would have none")
+    }
+
+    fn command_log_of_the_engine(&self) -> &dyn CommandLogStorage {
+        self.0.command_log().expect("the engine has a command log, or this one would have none")
     }
 }
 
@@ -191,8 +200,27 @@ impl TaskStorage for Halting<dyn StorageEngine> {
         self.1.go(self.queues_of_the_engine().tasks(request)).await
     }
 
+    async fn find_task(&self, id: TaskId) -> Result<Option<StoredTask>> {
+        self.1.go(self.queues_of_the_engine().find_task(id)).await
+    }
+
     async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         self.1.go(self.queues_of_the_engine().control(queue, control)).await
+    }
+}
+
+#[async_trait]
+impl CommandLogStorage for Halting<dyn StorageEngine> {
+    async fn find(&self, id: CommandId) -> Result<Option<StoredCommand>> {
+        self.1.go(self.command_log_of_the_engine().find(id)).await
+    }
+
+    async fn list(&self, request: &CommandsRequest) -> Result<Vec<StoredCommand>> {
+        self.1.go(self.command_log_of_the_engine().list(request)).await
+    }
+
+    async fn prune(&self, older_than: Duration, limit: u32) -> Result<u64> {
+        self.1.go(self.command_log_of_the_engine().prune(older_than, limit)).await
     }
 }
 

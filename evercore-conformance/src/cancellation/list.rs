@@ -109,6 +109,15 @@ macro_rules! __with_operations {
                 join: "QueueHandle::join"
                 wait_until_idle: "Queues::wait_until_idle"
             }
+            commands {
+                dispatch: "EventStore::dispatch"
+                send: "EventStore::send"
+                run_due: "QueueBuilder::run_due"
+                outcome: "EventStore::outcome"
+                wait_for_outcome: "EventStore::wait_for_outcome"
+                read_the_log: "LoggedCommands::find" "LoggedCommands::list"
+                prune: "LoggedCommands::prune"
+            }
             queues {
                 look: "Queues::list" "Queues::get" "Queues::find"
                 read: "Queues::waiting" "Queues::dead" "Queues::discarded"

@@ -5,19 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use evercore::command::CommandId;
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, Commit, Control, Controlled,
-    Declarations, Detail, DiscardedRequest, EventKey, EventRow, FailedAttempt, Heartbeat,
-    HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate, InspectedCommit,
-    InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription, Inspection, Lane,
-    LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
-    ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredQueue, StoredSubscription, StoredTag, StoredTask, SubscriptionStorage, TagBatch,
-    TagDeclaration, TagPage, TagRequest, TagStorage, TaskClaim, TaskLease, TaskStorage,
-    TasksRequest, TypeName, UniqueName,
+    AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, CommandLogStorage, CommandsRequest,
+    Commit, Control, Controlled, Declarations, Detail, DiscardedRequest, EventKey, EventRow,
+    FailedAttempt, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
+    InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
+    InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
+    LogQuery, LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
+    Settlement, StorageEngine, StoredCommand, StoredQueue, StoredSubscription, StoredTag,
+    StoredTask, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage,
+    TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
-use evercore::task::QueueName;
+use evercore::task::{QueueName, TaskId};
 use evercore::{
     CommitId, CommitOutcome, Committed, Error, IdempotencyKey, LogPage, Migration, Position,
     RecordedEvent, Result, Start, SubscriptionName,
@@ -215,6 +216,23 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         TaskStorage::control(engine, queue, control).await
     }
 
+    async fn list_commands(
+        &self,
+        engine: &MemoryEngine,
+        request: &CommandsRequest,
+    ) -> Result<Vec<StoredCommand>> {
+        CommandLogStorage::list(engine, request).await
+    }
+
+    async fn prune_commands(
+        &self,
+        engine: &MemoryEngine,
+        older_than: Duration,
+        limit: u32,
+    ) -> Result<u64> {
+        CommandLogStorage::prune(engine, older_than, limit).await
+    }
+
     /// Changes an event that is read.
     fn show(&self, _row: &mut EventRow) {}
 
@@ -376,6 +394,10 @@ impl StorageEngine for FaultyEngine {
     }
 
     fn tasks(&self) -> Option<&dyn TaskStorage> {
+        Some(self)
+    }
+
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
         Some(self)
     }
 
@@ -552,8 +574,27 @@ impl TaskStorage for FaultyEngine {
         TaskStorage::tasks(self.log()?, request).await
     }
 
+    async fn find_task(&self, id: TaskId) -> Result<Option<StoredTask>> {
+        self.log()?.find_task(id).await
+    }
+
     async fn control(&self, queue: &QueueName, control: &QueueControl) -> Result<Controlled> {
         self.fault.control_queue(self.log()?, queue, control).await
+    }
+}
+
+#[async_trait]
+impl CommandLogStorage for FaultyEngine {
+    async fn find(&self, id: CommandId) -> Result<Option<StoredCommand>> {
+        CommandLogStorage::find(self.log()?, id).await
+    }
+
+    async fn list(&self, request: &CommandsRequest) -> Result<Vec<StoredCommand>> {
+        self.fault.list_commands(self.log()?, request).await
+    }
+
+    async fn prune(&self, older_than: Duration, limit: u32) -> Result<u64> {
+        self.fault.prune_commands(self.log()?, older_than, limit).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! `cargo test -p evercore-conformance --test broken -- --nocapture` shows which case detected which fault, with its
 //! message.
 
+mod command_faults;
 mod crowd;
 mod drops;
 mod engine;
@@ -16,6 +17,10 @@ mod task_faults;
 mod value_faults;
 mod write_faults;
 
+use command_faults::{
+    ListsByTimeAlone, LosesOutcomesBesideEvents, LosesOutcomesOfRejections,
+    RecordsOutcomesTooEarly, RemovesNoOutcomes,
+};
 use engine::{Fault, Faulty, Sound};
 use evercore_conformance::{Case, cases, conformance};
 use inspection_faults::{
@@ -504,6 +509,23 @@ caught! {
     ignored_operators_of_queues_are_caught: IgnoresOperatorsOfQueues => [
         "p15::a_paused_queue_gives_nothing_until_it_is_resumed",
         "p15::dead_tasks_are_retried_and_discarded",
+    ];
+    an_outcome_without_its_commit_is_caught: RecordsOutcomesTooEarly => [
+        "p15::a_worker_without_a_lease_lands_neither_events_nor_an_outcome",
+    ];
+    a_lost_outcome_of_a_rejection_is_caught: LosesOutcomesOfRejections => [
+        "p15::a_rejected_command_is_done_and_recorded",
+        "p15::a_command_that_changes_nothing_lands",
+    ];
+    a_lost_outcome_is_caught: LosesOutcomesBesideEvents => [
+        "p15::a_command_lands_with_its_events_and_its_outcome",
+        "p15::a_worker_without_a_lease_lands_neither_events_nor_an_outcome",
+    ];
+    a_list_of_other_commands_is_caught: ListsByTimeAlone => [
+        "p15::the_command_log_is_listed_page_by_page",
+    ];
+    outcomes_that_are_not_removed_are_caught: RemovesNoOutcomes => [
+        "p15::old_outcomes_are_removed",
     ];
     an_engine_that_stays_open_is_caught: StaysOpen => ["contract::a_closed_store_says_so"];
 }

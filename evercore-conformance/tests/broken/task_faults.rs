@@ -130,6 +130,7 @@ impl Fault for EnqueuesTooEarly {
                 conditions: Vec::new(),
                 tasks,
                 completes: Vec::new(),
+                outcomes: Vec::new(),
                 ..commit.clone()
             };
             engine.commit(early).await?;

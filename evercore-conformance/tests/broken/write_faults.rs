@@ -181,6 +181,7 @@ fn parts(commit: &Commit) -> Vec<Commit> {
         tasks: Vec::new(),
         declared: commit.declared,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     };
     commit.writes.iter().map(part).collect()
 }

@@ -30,12 +30,13 @@ const TOOLS: [&str; 6] = [
 const SUITES: [&str; 4] = ["cancellation", "cases", "corruption", "transactional"];
 
 /// The traits of the engine contract. Each call of them adds two await points to every operation that makes it.
-const CONTRACT: [&str; 9] = [
+const CONTRACT: [&str; 10] = [
     "StorageEngine",
     "Reader",
     "Inspection",
     "SubscriptionStorage",
     "TaskStorage",
+    "CommandLogStorage",
     "TagStorage",
     "Transactor",
     "Transaction",

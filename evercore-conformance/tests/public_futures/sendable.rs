@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evercore::boundary::Tag;
-use evercore::command::Turns;
+use evercore::command::{CommandId, CommandQuery, Turns};
 use evercore::engine::{self, StorageEngine};
 use evercore::service::{Lifecycle, Service};
 use evercore::subscription::{
@@ -16,7 +16,7 @@ use evercore::task::{Claimed, Handlers, Task, TaskError, TaskId, Work};
 use evercore::{
     Aggregate, AggregateId, Apply, AsOf, Batch, Boundary, CommandError, CommitId, Context, Decide,
     Decision, Error, EventMeta, EventStore, Expected, Handler, HandlerError, Metadata, Position,
-    Received, Registry, Sequence, Start, Stream, Target, event, task, with_metadata,
+    Received, Registry, Sequence, Start, Stream, Target, command, event, task, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
 use evercore_services::Services;
@@ -97,6 +97,7 @@ pub(crate) struct Owned {
     postgres: PostgresEngine,
     id: AggregateId,
     task: TaskId,
+    command: CommandId,
     key: String,
     amount: i64,
     position: Position,
@@ -116,6 +117,20 @@ impl Handler for Noting {
 #[task(queue = "payments")]
 struct Pay {
     to: String,
+}
+
+#[command(aggregate = Account, target = to)]
+struct PayIn {
+    to: String,
+}
+
+impl Decide<PayIn> for Account {
+    type Error = Error;
+
+    fn decide(account: &mut Decision<'_, Self>, _: &PayIn) -> Result<(), Error> {
+        account.emit(Deposited { amount: 1 });
+        Ok(())
+    }
 }
 
 struct Paying;
@@ -434,6 +449,15 @@ sendable! {
     };
 
     "EventStore::enqueue" => |own| async move { own.store.enqueue(Task::new(Pay { to: own.key.clone() }).key(own.key)).await };
+    "EventStore::dispatch" => |own| async move { own.store.dispatch(PayIn { to: own.key.clone() }).await };
+    "EventStore::send" => |own| async move { own.store.send(Task::new(PayIn { to: own.key.clone() }).key(own.key)).await };
+    "EventStore::outcome" => |own| async move { own.store.outcome(own.command).await };
+    "EventStore::wait_for_outcome" => |own| async move { own.store.wait_for_outcome(own.command, Duration::MAX).await };
+    "LoggedCommands::find" => |own| async move { own.store.command_log().find(own.command).await };
+    "LoggedCommands::list" => |own| async move {
+        own.store.command_log().list(&CommandQuery::new().correlation(own.key), 10).await
+    };
+    "LoggedCommands::prune" => |own| async move { own.store.command_log().prune(Duration::MAX).await };
     "QueueBuilder::run" => |own| async move { own.store.queue(own.key.as_str()).run(paying(&own)).await };
     "QueueBuilder::run_due" => |own| async move { own.store.queue(own.key.as_str()).run_due(paying(&own)).await };
     "QueueHandle::shutdown" => |own| async move { own.store.queue(own.key.as_str()).spawn(paying(&own))?.shutdown().await };

@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     StateEvent,
     RetiredEvent,
     Task,
+    Command,
 }
 
 /// An event as declared.
@@ -62,7 +63,27 @@ impl Kind {
             Self::StateEvent => "#[state_event]",
             Self::RetiredEvent => "#[retired_event]",
             Self::Task => "#[task]",
+            Self::Command => "#[command]",
         }
+    }
+
+    /// Returns what the item is.
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Event | Self::StateEvent | Self::RetiredEvent => "an event",
+            Self::Task => "a task",
+            Self::Command => "a command",
+        }
+    }
+
+    /// Whether the item is the body of a task, and not an event of an aggregate.
+    const fn is_body(self) -> bool {
+        matches!(self, Self::Task | Self::Command)
+    }
+
+    /// Returns the items that it can be.
+    const fn items(self) -> &'static str {
+        if matches!(self, Self::Command) { "a struct" } else { "a struct or an enum" }
     }
 }
 
@@ -80,11 +101,16 @@ pub(crate) fn read_with<O: Options, T>(
     common: impl FnOnce(O) -> (Input, T),
 ) -> (Event, T, Accumulator) {
     let mut mistakes = darling::Error::accumulator();
-    let what = if kind == Kind::Task { "a task" } else { "an event" };
+    let what = kind.what();
     rules::no_generics(what, &item.generics, &mut mistakes);
-    if let Data::Union(data) = &item.data {
-        let problem = format!("{what} is a struct or an enum");
-        mistakes.push(darling::Error::custom(problem).with_span(&data.union_token));
+    let misplaced = match &item.data {
+        Data::Union(data) => Some(data.union_token.span),
+        Data::Enum(data) if kind == Kind::Command => Some(data.enum_token.span),
+        Data::Struct(_) | Data::Enum(_) => None,
+    };
+    if let Some(place) = misplaced {
+        let problem = format!("{what} is {}", kind.items());
+        mistakes.push(syn::Error::new(place, problem).into());
     }
     refuse_second_attribute(kind, &mut item.attrs, &mut mistakes);
     take_state_attributes(kind, &mut item.data, &mut mistakes);
@@ -92,25 +118,33 @@ pub(crate) fn read_with<O: Options, T>(
     let read: options::Read<O> = options::read([args], &mut mistakes);
     // An event that belongs to no aggregate is found by its tags.
     let is_fact = kind == Kind::Event && !read.lacks("tags") && read.lacks("aggregate");
+    // The span is the attribute, and names resolve as if the user had written them there.
+    let place = Span::call_site().resolved_at(item.ident.span());
     if kind == Kind::Task && read.lacks("queue") {
-        let place = Span::call_site().resolved_at(item.ident.span());
         let problem = "`#[task]` needs the queue of the task: `queue = \"…\"`";
         mistakes.push(syn::Error::new(place, problem).into());
     }
-    if read.lacks("aggregate") && !is_fact && kind != Kind::Task {
+    if kind == Kind::Command && read.lacks("aggregate") {
+        let problem =
+            "`#[command]` needs the type of the aggregate that decides on it: `aggregate = …`";
+        mistakes.push(syn::Error::new(place, problem).into());
+    }
+    if kind == Kind::Command && read.lacks("target") {
+        let problem = "`#[command]` needs the field that names the aggregate, as in `target = account`; for a command without one, `target = new()`, or no `#[command]` and `EventStore::execute`";
+        mistakes.push(syn::Error::new(place, problem).into());
+    }
+    if read.lacks("aggregate") && !is_fact && !kind.is_body() {
         let or_tags = match kind {
             Kind::Event => "; an event that belongs to none needs tags, as in `tags(course)`",
             Kind::StateEvent if !read.lacks("tags") => {
                 "; an event that has only tags is an `#[event(tags(…))]`"
             }
-            Kind::StateEvent | Kind::RetiredEvent | Kind::Task => "",
+            Kind::StateEvent | Kind::RetiredEvent | Kind::Task | Kind::Command => "",
         };
         let problem = format!(
             "`{}` needs the aggregate of the event: `aggregate = …`{or_tags}",
             kind.attribute()
         );
-        // The span is the attribute, and names resolve as if the user had written them there.
-        let place = Span::call_site().resolved_at(item.ident.span());
         mistakes.push(syn::Error::new(place, problem).into());
     }
     let (input, rest) = common(read.options);
@@ -131,7 +165,7 @@ pub(crate) fn read_with<O: Options, T>(
         codec,
         aggregate: match input.aggregate.0 {
             Some(AggregateType(path)) => Some(path),
-            None if kind == Kind::Task => Some(parse_quote!(#krate::task::TaskBodies)),
+            None if kind.is_body() => Some(parse_quote!(#krate::task::TaskBodies)),
             None if is_fact => Some(parse_quote!(#krate::boundary::Facts)),
             None => None,
         },
@@ -157,7 +191,7 @@ pub(crate) fn read_with<O: Options, T>(
 
 /// Reports an attribute on something that is neither a struct nor an enum.
 pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> TokenStream {
-    let problem = format!("`{}` goes on a struct or an enum", kind.attribute());
+    let problem = format!("`{}` goes on {}", kind.attribute(), kind.items());
     let mistake = syn::Error::new(error.span(), problem).into_compile_error();
     quote!(#mistake #item)
 }
@@ -165,7 +199,7 @@ pub(crate) fn not_an_item(kind: Kind, item: TokenStream, error: syn::Error) -> T
 /// Refuses a second event attribute: an item is one event.
 fn refuse_second_attribute(kind: Kind, attrs: &mut Vec<Attribute>, mistakes: &mut Accumulator) {
     attrs.retain(|attr| {
-        let second = ["event", "state_event", "retired_event", "task"]
+        let second = ["event", "state_event", "retired_event", "task", "command"]
             .into_iter()
             .any(|name| is_ours(attr.path(), name));
         if second {

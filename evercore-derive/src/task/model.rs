@@ -21,14 +21,19 @@ pub(crate) struct Task {
 /// Reads a declaration, and collects the mistakes in it.
 pub(crate) fn read(args: TokenStream, item: DeriveInput) -> (Task, Accumulator) {
     let (body, queue, mut mistakes) = model::read_with(Kind::Task, args, item, Input::into_common);
-    let queue = queue.filter(|queue| match problem_of(&queue.value()) {
-        Some(problem) => {
-            mistakes.push(darling::Error::custom(problem).with_span(queue));
-            false
-        }
-        None => true,
-    });
+    let queue = queue.and_then(|queue| queue_or_mistake(queue, &mut mistakes));
     (Task { body, queue }, mistakes)
+}
+
+/// Returns the name of a queue, if a queue can have it.
+pub(crate) fn queue_or_mistake(queue: LitStr, mistakes: &mut Accumulator) -> Option<LitStr> {
+    match problem_of(&queue.value()) {
+        Some(problem) => {
+            mistakes.push(darling::Error::custom(problem).with_span(&queue));
+            None
+        }
+        None => Some(queue),
+    }
 }
 
 /// Returns why no queue can have this name; `None` if one can.

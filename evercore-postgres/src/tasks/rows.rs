@@ -56,6 +56,18 @@ pub(super) fn ended(row: &PgRow) -> Result<StoredTask> {
     Ok(task)
 }
 
+/// Converts a task that may be in either table.
+pub(super) fn anywhere(row: &PgRow) -> Result<StoredTask> {
+    let ended_at: Option<DateTime<Utc>> = get(row, 18)?;
+    let Some(at) = ended_at else { return live(row) };
+    let mut task = task(row)?;
+    task.place = match get(row, 19)? {
+        Some(reason) => StoredPlace::Discarded { at, reason },
+        None => StoredPlace::Dead { since: at },
+    };
+    Ok(task)
+}
+
 pub(super) fn queue(row: &PgRow) -> Result<StoredQueue> {
     let count = |column| get::<i64>(row, column).map(|count| u64::try_from(count).unwrap_or(0));
     let mut queue = StoredQueue::new(queue_name(get(row, 0)?)?);

@@ -10,6 +10,7 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
+use super::outcomes::Outcomes;
 use super::task_columns::{DoneColumns, TaskColumns};
 use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
@@ -31,6 +32,7 @@ pub(crate) struct Columns<'a> {
     atoms: AtomColumns<'a>,
     done: DoneColumns,
     tasks: TaskColumns<'a>,
+    outcomes: Outcomes<'a>,
     /// The version of the declarations that the commits name: the lowest, so that no commit passes with an old one. If
     /// the group is refused, each commit is sent alone.
     declared: Option<i64>,
@@ -50,6 +52,7 @@ pub(crate) struct One<'a> {
     atoms: AtomColumns<'a>,
     done: DoneColumns,
     tasks: TaskColumns<'a>,
+    outcomes: Outcomes<'a>,
 }
 
 #[derive(Debug, Default)]
@@ -146,6 +149,7 @@ impl<'a> Columns<'a> {
     fn push(&mut self, index: i32, commit: &'a Commit, known: &Known) -> Result<()> {
         self.done.push(index, commit);
         self.tasks.push(index, commit);
+        self.outcomes.push(index, commit);
         let Commit {
             id,
             recorded_at,
@@ -158,6 +162,7 @@ impl<'a> Columns<'a> {
             tasks: _,
             declared,
             completes: _,
+            outcomes: _,
         } = commit;
         self.declared = self.declared.into_iter().chain(*declared).min();
         let idempotency = idempotency.as_ref();
@@ -245,6 +250,7 @@ impl<'a> Columns<'a> {
             atoms,
             done,
             tasks,
+            outcomes,
             declared,
         } = self;
         let query = sqlx::query(statements.append.sql())
@@ -288,6 +294,7 @@ impl<'a> Columns<'a> {
         tasks
             .bind(done.bind(atoms.bind_conditions(query)))
             .bind(declared)
+            .bind(outcomes.to_json())
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await
@@ -313,9 +320,11 @@ impl<'a> One<'a> {
             atoms: AtomColumns::default(),
             done: DoneColumns::default(),
             tasks: TaskColumns::default(),
+            outcomes: Outcomes::default(),
         };
         one.done.push(0, commit);
         one.tasks.push(0, commit);
+        one.outcomes.push(0, commit);
         if one.tasks.have_keys() {
             return Ok(None);
         }
@@ -334,8 +343,19 @@ impl<'a> One<'a> {
         connection: &mut PgConnection,
         statements: &Statements,
     ) -> Result<PgRow, sqlx::Error> {
-        let Self { commit, write, type_id, events, tags, locks, conditions, atoms, done, tasks } =
-            self;
+        let Self {
+            commit,
+            write,
+            type_id,
+            events,
+            tags,
+            locks,
+            conditions,
+            atoms,
+            done,
+            tasks,
+            outcomes,
+        } = self;
         let (sequence, key) = decided_on(write);
         let idempotency = commit.idempotency.as_ref();
         let snapshot = commit.snapshots.first();
@@ -365,6 +385,7 @@ impl<'a> One<'a> {
         let mut rows = tasks
             .bind(done.bind(atoms.bind_conditions(query)))
             .bind(commit.declared)
+            .bind(outcomes.to_json())
             // Reads to the end of the answer: the server commits after the last row.
             .fetch_all(connection)
             .await?;

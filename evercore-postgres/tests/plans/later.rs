@@ -1,14 +1,16 @@
-//! Runs everything that the engine can do with tasks.
+//! Runs everything that the engine can do with tasks, and with the outcomes of commands.
 
 use std::time::Duration;
 
 use chrono::Utc;
+use evercore::command::{CommandId, CommandQuery};
 use evercore::engine::{
-    ClaimRequest, Commit, Completion, FailedAttempt, QueueControl, StorageEngine as _, StoredPlace,
-    StoredTask, StoredTasks, TaskLease, TaskPlace, TaskStorage, TasksRequest, WhichTasks,
+    ClaimRequest, CommandLogStorage, CommandOutcome, Commit, Completion, FailedAttempt,
+    QueueControl, StorageEngine as _, StoredPlace, StoredTask, StoredTasks, TaskLease, TaskPlace,
+    TaskStorage, TasksRequest, WhichTasks,
 };
 use evercore::task::{Claimed, Handlers, IfKeyExists, QueueName, Task, TaskError, Work};
-use evercore::{CommitId, Context, Error, EventStore, Result, task};
+use evercore::{AggregateId, CommitId, Context, Error, EventStore, Result, task};
 use evercore_postgres::PostgresEngine;
 
 use crate::work::{Account, Deposited};
@@ -65,6 +67,7 @@ pub(crate) async fn all(store: &EventStore, engine: &PostgresEngine) -> Result<(
     for (name, limit) in [(MANY, 256), (MANY, 1), (FEW, 256)] {
         work(engine, name, limit).await?;
     }
+    read_the_log(store, engine).await?;
     operate(store, engine).await
 }
 
@@ -94,7 +97,8 @@ async fn work(engine: &PostgresEngine, name: &str, limit: u32) -> Result<()> {
         engine.fail(&FailedAttempt { lease, failure: "no".to_owned(), retry_after }).await?;
     }
     let complete: Vec<_> = leases.by_ref().take(3).map(Completion::Task).collect();
-    engine.commit(completing(complete.clone())).await?;
+    let outcomes = claimed.iter().skip(2).take(3).map(outcome).collect();
+    engine.commit(Commit { outcomes, ..completing(complete.clone()) }).await?;
     engine.commit(completing(complete)).await.expect_err("they are done");
     engine.release(&leases.collect::<Vec<_>>()).await
 }
@@ -112,7 +116,48 @@ fn completing(completes: Vec<Completion>) -> Commit {
         tasks: Vec::new(),
         declared: None,
         completes,
+        outcomes: Vec::new(),
     }
+}
+
+fn outcome(task: &StoredTask) -> CommandOutcome {
+    CommandOutcome {
+        id: CommandId::from_uuid(*task.id.as_uuid()),
+        command: "often".into(),
+        aggregate_type: "account".into(),
+        aggregate_id: AggregateId::new(7).ok(),
+        rejection: None,
+        principal: None,
+        correlation_id: Some("correlation 7".into()),
+        causation_id: None,
+        sent_at: task.enqueued_at,
+        took: Duration::ZERO,
+    }
+}
+
+/// Lists outcomes by each index, looks for some, and removes some.
+async fn read_the_log(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
+    let all = CommandQuery::new;
+    let log = store.command_log();
+    for query in [
+        all(),
+        all().landed(),
+        all().rejected(),
+        all().command("often"),
+        all().command("seldom"),
+        all().aggregate(AggregateId::new(7)?),
+        all().correlation("correlation 7"),
+        all().since(Utc::now()),
+        all().until(Utc::now() - Duration::from_secs(60)),
+    ] {
+        let page = log.list(&query, 100).await?;
+        let Some(last) = page.last() else { continue };
+        log.list(&query.after(last), 100).await?;
+        store.outcome(last.id).await?.expect("it is in the log");
+    }
+    store.outcome(CommandId::from_uuid(*CommitId::generate().as_uuid())).await?;
+    assert_eq!(engine.prune(Duration::from_secs(60), 100).await?, 100);
+    Ok(())
 }
 
 async fn operate(store: &EventStore, engine: &PostgresEngine) -> Result<()> {

@@ -5,8 +5,16 @@ use serde_json::Value;
 use crate::{MOST_LOOKED_AT, PAGE};
 
 /// The tables that grow with the log.
-const GROWING: [&str; 7] =
-    ["events", "event_tags", "aggregates", "snapshots", "commits", "tasks", "ended_tasks"];
+const GROWING: [&str; 8] = [
+    "events",
+    "event_tags",
+    "aggregates",
+    "snapshots",
+    "commits",
+    "tasks",
+    "ended_tasks",
+    "command_log",
+];
 
 /// The parked events. They may be counted and searched, but not by heartbeats.
 const PARKED: &str = "parked_events";

@@ -434,6 +434,7 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     }
 }
 

@@ -4,15 +4,17 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evercore::chrono::DateTime;
+use evercore::command::{CommandId, CommandQuery};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, ClaimRequest, Control, CursorMove, Detail, DiscardedRequest,
-    FailedAttempt, Grant, IfDifferent, NewSubscription, NewlyParked, Settlement, StorageEngine,
-    StoredPlace, StoredTask, TaskLease, UniqueName,
+    AcquireRequest, Acquired, Beat, ClaimRequest, CommandOutcome, Commit, Control, CursorMove,
+    Detail, DiscardedRequest, FailedAttempt, Grant, IfDifferent, NewSubscription, NewlyParked,
+    Settlement, StorageEngine, StoredPlace, StoredTask, TaskLease, UniqueName,
 };
 use evercore::task::{Claimed, Handlers, QueueName, Task, TaskError};
 use evercore::{
-    Aggregate, AggregateId, Apply, Boundary, Error, EventFilter, EventMeta, EventStore, Migrate,
-    Position, Start, SubscriptionName, event, state_event, task,
+    Aggregate, AggregateId, Apply, Boundary, CommitId, Error, EventFilter, EventMeta, EventStore,
+    Migrate, Position, Start, SubscriptionName, event, state_event, task,
 };
 use evercore_postgres::PostgresContext;
 use serde::{Deserialize, Serialize};
@@ -183,7 +185,7 @@ impl Bank {
 
     /// Restores the state after the migration.
     async fn forget(&mut self) {
-        let tables = "aggregate_types, event_types, unique_names, unique_values, aggregates, events, event_tags, snapshots, commits, subscriptions, tasks, ended_tasks, paused_queues";
+        let tables = "aggregate_types, event_types, unique_names, unique_values, aggregates, events, event_tags, snapshots, commits, subscriptions, tasks, ended_tasks, paused_queues, command_log";
         let sql = format!("SET search_path = evercore; TRUNCATE {tables} CASCADE");
         run(&mut self.superuser, &sql).await.expect("a superuser may");
     }
@@ -235,7 +237,46 @@ async fn do_later(store: &EventStore) -> Result<(), Error> {
     queues.resume("visits").await?;
     queues.retry("visits", dead).await?;
     queues.discard("visits", dead, "no use").await?;
-    queues.list().await.map(drop)
+    queues.list().await?;
+    log_a_command(store).await
+}
+
+/// Does everything that a worker and an operator do with the command log. A worker would only log that it cannot store an
+/// outcome.
+async fn log_a_command(store: &EventStore) -> Result<(), Error> {
+    let id = CommandId::from_uuid(*CommitId::generate().as_uuid());
+    let outcome = CommandOutcome {
+        id,
+        command: "greet".into(),
+        aggregate_type: "Account".into(),
+        aggregate_id: None,
+        rejection: Some("no".into()),
+        principal: None,
+        correlation_id: None,
+        causation_id: None,
+        sent_at: DateTime::UNIX_EPOCH,
+        took: Duration::ZERO,
+    };
+    let commit = Commit {
+        id: CommitId::generate(),
+        recorded_at: DateTime::UNIX_EPOCH,
+        writes: Vec::new(),
+        events: Vec::new(),
+        snapshots: Vec::new(),
+        idempotency: None,
+        unique: Vec::new(),
+        conditions: Vec::new(),
+        tasks: Vec::new(),
+        declared: None,
+        completes: Vec::new(),
+        outcomes: vec![outcome],
+    };
+    store.engine().commit(commit).await?;
+    assert!(store.outcome(id).await?.is_some_and(|outcome| outcome.is_final()));
+    let log = store.command_log();
+    assert_eq!(log.list(&CommandQuery::new().rejected(), 9).await?.len(), 1);
+    assert_eq!(log.prune(Duration::ZERO).await?, 1);
+    Ok(())
 }
 
 /// Does everything that a worker and an operator do with a subscription.

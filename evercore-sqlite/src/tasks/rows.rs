@@ -59,6 +59,19 @@ pub(super) fn ended(row: &Row<'_>) -> Result<StoredTask, Problem> {
     Ok(task)
 }
 
+/// Converts a task that may be in either table.
+pub(super) fn anywhere(row: &Row<'_>) -> Result<StoredTask, Problem> {
+    let ended_at: Option<i64> = row.get(19)?;
+    let Some(at) = ended_at else { return live(row) };
+    let at = time(at, "ended_tasks.ended_at")?;
+    let mut task = task(row)?;
+    task.place = match row.get(20)? {
+        Some(reason) => StoredPlace::Discarded { at, reason },
+        None => StoredPlace::Dead { since: at },
+    };
+    Ok(task)
+}
+
 pub(super) fn queue(row: &Row<'_>) -> Result<StoredQueue, Problem> {
     let count = |index| row.get::<_, i64>(index).map(|count| u64::try_from(count).unwrap_or(0));
     let mut queue = StoredQueue::new(queue_name(&row.get::<_, String>(0)?)?);

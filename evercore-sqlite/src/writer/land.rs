@@ -8,6 +8,7 @@ use evercore::{Committed, Error, NaturalKey, Position, Result};
 use rusqlite::{Connection, params};
 
 use super::append::append;
+use super::commands::log_commands;
 use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
@@ -157,6 +158,7 @@ fn land_one(
         idempotency.map(|given| &*given.command),
         idempotency.map(|given| &*given.result),
     ])?;
+    log_commands(connection, commit)?;
     Ok(Verdict::Written(Committed::new(commit.id, positions)))
 }
 

@@ -338,6 +338,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     }
 }
 

@@ -132,6 +132,7 @@ async fn commit(engine: &SqliteEngine, events: &[(&'static str, &[&str])]) -> Co
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     }
 }
 

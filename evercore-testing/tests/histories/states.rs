@@ -44,5 +44,6 @@ fn lie(snapshot: NewSnapshot) -> Commit {
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     }
 }

@@ -93,14 +93,7 @@ impl EventStore {
     where
         T: Aggregate + Decide<C>,
     {
-        Execute {
-            store: self,
-            target: target.try_into().map_err(Into::into),
-            command,
-            idempotency_key: None,
-            metadata: None,
-            aggregate: PhantomData,
-        }
+        Execute::new(self, target.try_into().map_err(Into::into), command)
     }
 
     /// Finds the commit that was made with an idempotency key, if there is one.
@@ -115,6 +108,13 @@ impl EventStore {
         let key = key.try_into().map_err(Into::into)?;
         let first = self.inner.engine.find_by_idempotency_key(&key).await?;
         Ok(first.map(|first| first.committed))
+    }
+}
+
+impl<'a, T, C> Execute<'a, T, C> {
+    pub(super) const fn new(store: &'a EventStore, target: Result<Target>, command: C) -> Self {
+        let aggregate = PhantomData;
+        Self { store, target, command, idempotency_key: None, metadata: None, aggregate }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::executed::Done;
 use crate::context::OnKeyTaken;
 use crate::error::unknown_key;
@@ -9,8 +11,8 @@ use crate::{Aggregate, AggregateId, Context, Error, NaturalKey, Result, StateAgg
 
 /// The aggregate that a command is for.
 ///
-/// An [`AggregateId`], a [`NaturalKey`], or the text of a key converts into it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An [`AggregateId`], a [`NaturalKey`], or the text of a key converts into it. It can be a field of a command that is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// The aggregate with this id. It has to exist.
     Id(AggregateId),

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use super::Context;
 use super::staging::{Base, Refusal, Staging};
 use crate::clock::to_stored_precision;
-use crate::engine::{Completion, Idempotency, NewEvent, Transactor};
+use crate::engine::{CommandOutcome, Completion, Idempotency, NewEvent, Transactor};
 use crate::shared::cache::{Cache, Known};
 use crate::shared::observed::Observed;
 use crate::shared::{Shared, TurnKey};
@@ -79,14 +79,21 @@ impl Context {
     }
 
     /// Takes note that a command for an aggregate has emitted nothing: one that was to be created is not, and one that was
-    /// loaded is guarded if the answer is to be kept.
-    pub(crate) fn emitted_nothing(&mut self, id: AggregateId, is_kept: bool) {
+    /// loaded is guarded if the answer is to be kept. Returns whether the aggregate exists.
+    pub(crate) fn emitted_nothing(&mut self, id: AggregateId, is_kept: bool) -> bool {
         let stream = self.staging.stream(id);
-        if !stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. })) {
+        let exists = stream.is_some_and(|stream| matches!(stream.base, Base::Loaded { .. }));
+        if !exists {
             self.staging = Staging::default();
         } else if is_kept {
             self.staging.guard(id);
         }
+        exists
+    }
+
+    /// Has the commit record the outcome of a command.
+    pub(crate) fn record(&mut self, outcome: CommandOutcome) {
+        self.staging.record(outcome);
     }
 
     /// Has the commit keep an answer under a key.

@@ -12,8 +12,8 @@ use super::values::Unique;
 use crate::chain;
 use crate::context::task_changes::TaskChanges;
 use crate::engine::{
-    AggregateWrite, Commit, Completion, Condition, Idempotency, KeyChange, NewEvent, NewSnapshot,
-    Precondition, TagQuery, TaskChange,
+    AggregateWrite, CommandOutcome, Commit, Completion, Condition, Idempotency, KeyChange,
+    NewEvent, NewSnapshot, Precondition, TagQuery, TaskChange,
 };
 use crate::format::link::Link;
 use crate::shared::TurnKey;
@@ -47,6 +47,7 @@ struct Rare {
     conditions: Vec<Condition>,
     tasks: TaskChanges,
     completes: Vec<Completion>,
+    outcomes: Vec<CommandOutcome>,
 }
 
 #[derive(Debug, Default)]
@@ -252,6 +253,11 @@ impl Staging {
         self.rare.get_or_insert_default().completes.push(completion);
     }
 
+    /// Makes the commit record the outcome of a command.
+    pub(super) fn record(&mut self, outcome: CommandOutcome) {
+        self.rare.get_or_insert_default().outcomes.push(outcome);
+    }
+
     /// Checks the limits for more aggregates or boundaries.
     fn check_places(
         &self,
@@ -444,11 +450,12 @@ impl Staging {
         let mut writes = Vec::new();
         let mut snapshots = Vec::new();
         let mut unique = Vec::new();
-        let Rare { idempotency, conditions, tasks, completes } =
+        let Rare { idempotency, conditions, tasks, completes, outcomes } =
             self.rare.take().map(|rare| *rare).unwrap_or_default();
         let is_sent = idempotency.is_some()
             || !tasks.is_empty()
             || !completes.is_empty()
+            || !outcomes.is_empty()
             || self.streams.iter().any(Stream::is_wanted)
             || writes_rows && !conditions.is_empty();
         for stream in &mut self.streams {
@@ -480,6 +487,7 @@ impl Staging {
             tasks: tasks.into_vec(),
             declared: None,
             completes,
+            outcomes,
         };
         Ok((commit, refusal))
     }

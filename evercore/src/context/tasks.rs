@@ -1,7 +1,7 @@
 //! Stages tasks, which exist if and only if the commit of the context lands.
 
 use super::Context;
-use crate::engine::{Completion, NewTask, TaskChange};
+use crate::engine::{Capability, Completion, NewTask, TaskChange, require};
 use crate::{Error, QueueName, Result, Task, TaskBody, TaskId, TaskKey, TaskType};
 
 impl Context {
@@ -101,6 +101,11 @@ impl Context {
         let queue = queue.try_into().map_err(Into::into)?;
         let key = key.try_into().map_err(Into::into)?;
         self.staging.change_tasks(&self.store.limits, TaskChange::Cancel { queue, key })
+    }
+
+    /// Checks that the engine has declared a capability.
+    pub(crate) fn requires(&self, capability: Capability) -> Result<()> {
+        require(&*self.store.engine, capability)
     }
 
     /// Makes the commit complete work that was done in this context.

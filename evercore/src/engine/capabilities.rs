@@ -25,6 +25,9 @@ pub enum Capability {
     Tasks,
     /// Unique values: [`Commit::unique`](super::Commit) and [`LoadTarget::Unique`](super::LoadTarget).
     UniqueValues,
+    /// The outcomes of commands: [`Commit::outcomes`](super::Commit) and
+    /// [`CommandLogStorage`](super::CommandLogStorage).
+    CommandLog,
 }
 
 /// A set of capabilities.
@@ -33,7 +36,7 @@ pub struct Capabilities(u32);
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ReadViews,
         Self::Inspection,
         Self::Transactions,
@@ -41,6 +44,7 @@ impl Capability {
         Self::Tags,
         Self::Tasks,
         Self::UniqueValues,
+        Self::CommandLog,
     ];
 
     const fn bit(self) -> u32 {
@@ -57,6 +61,7 @@ impl Capability {
             Self::Tags => "events with tags, and decisions that rest on tags",
             Self::Tasks => "tasks",
             Self::UniqueValues => "unique values of aggregates",
+            Self::CommandLog => "commands that are sent, and their log",
         }
     }
 
@@ -76,6 +81,7 @@ impl Capability {
             Self::Tags => "give the rule an aggregate of its own, and the event no tags",
             Self::Tasks => "follow the log with a subscription, and do the work in its handler",
             Self::UniqueValues => "use the value as the natural key of an aggregate",
+            Self::CommandLog => "execute commands directly, with `EventStore::dispatch`",
         }
     }
 }

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::boundary::Condition;
-use super::{Capabilities, Capability, Positions, Settlement, TaskChange, TaskLease, UniqueChange};
+use super::{
+    Capabilities, Capability, CommandOutcome, Positions, Settlement, TaskChange, TaskLease,
+    UniqueChange,
+};
 use crate::evolution::unreadable::Unreadable;
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
@@ -46,6 +49,8 @@ pub struct Commit {
     pub declared: Option<i64>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,
+    /// The outcomes of the commands that the commit lands or rejects, which are stored with it.
+    pub outcomes: Vec<CommandOutcome>,
 }
 
 /// Work that is done with a commit.
@@ -232,7 +237,8 @@ impl Commit {
         let is_tagged = self.events.iter().any(|event| !event.tags.is_empty());
         let tags = (is_tagged || !self.conditions.is_empty()).then_some(Capability::Tags);
         let unique = (!self.unique.is_empty()).then_some(Capability::UniqueValues);
-        let needed = completes.into_iter().chain(tags).chain(tasks).chain(unique);
+        let log = (!self.outcomes.is_empty()).then_some(Capability::CommandLog);
+        let needed = completes.into_iter().chain(tags).chain(tasks).chain(unique).chain(log);
         needed.fold(Capabilities::NONE, Capabilities::with)
     }
 
@@ -248,6 +254,7 @@ impl Commit {
             && self.idempotency.is_none()
             && self.tasks.is_empty()
             && self.completes.is_empty()
+            && self.outcomes.is_empty()
     }
 
     /// Returns what the commit contends for. An engine may store commits together if no two of them have an equal

@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AcquireRequest, Acquired, Beat, Capabilities, Capability, Commit, Control, Declarations,
-    Detail, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
-    Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
+    AcquireRequest, Acquired, Beat, Capabilities, Capability, CommandLogStorage, Commit, Control,
+    Declarations, Detail, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
     ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
     StoredTag, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage,
     TaskStorage, TypeName, UniqueName,
@@ -168,6 +168,11 @@ pub trait Forward: Debug + Send + Sync + 'static {
     /// See [`StorageEngine::tasks`].
     fn tasks(&self) -> Option<&dyn TaskStorage> {
         self.engine().tasks()
+    }
+
+    /// See [`StorageEngine::command_log`].
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
+        self.engine().command_log()
     }
 
     /// See [`StorageEngine::close`].
@@ -368,6 +373,10 @@ impl<F: Forward> StorageEngine for F {
 
     fn tasks(&self) -> Option<&dyn TaskStorage> {
         Forward::tasks(self)
+    }
+
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
+        Forward::command_log(self)
     }
 
     async fn close(&self) -> Result<()> {

@@ -370,6 +370,10 @@ pub trait TaskStorage: Send + Sync {
     /// due, then of their ids; dead and discarded ones in the order of their ids, which is about that of their creation.
     async fn tasks(&self, request: &TasksRequest) -> Result<Vec<StoredTask>>;
 
+    /// Finds a task of any queue by its id: one that waits, is claimed, is dead or was discarded. The answer is as of one
+    /// moment, so that a task that is retried meanwhile is found.
+    async fn find_task(&self, id: TaskId) -> Result<Option<StoredTask>>;
+
     /// Does what an operator requests. Of a page of dead tasks that are to be retried, it leaves those dead whose key
     /// another task has by now.
     ///

@@ -109,7 +109,8 @@ impl Error {
             | Self::UnknownKey { .. }
             | Self::UnknownValue { .. }
             | Self::NotParked { .. }
-            | Self::UnknownTask { .. } => ErrorKind::NotFound,
+            | Self::UnknownTask { .. }
+            | Self::UnknownCommand { .. } => ErrorKind::NotFound,
 
             Self::InvalidIdempotencyKey { .. }
             | Self::IdempotencyKeyReused { .. }
@@ -178,7 +179,7 @@ impl Error {
                 ErrorKind::Configuration
             }
 
-            Self::OutcomeUnknown { .. } => ErrorKind::OutcomeUnknown,
+            Self::OutcomeUnknown { .. } | Self::OutcomeTimedOut { .. } => ErrorKind::OutcomeUnknown,
 
             Self::UnreadableResult { .. }
             | Self::Decode(_)

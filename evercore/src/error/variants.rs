@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use super::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem, UndecodableEvent};
 use crate::format::error::{DecodeError, MissingFeature};
 use crate::{
-    Aggregate, AggregateId, CommitId, EventFilter, NaturalKey, Position, RoundTripMismatch,
-    Sequence, SubscriptionName, Tag, TaskId,
+    Aggregate, AggregateId, CommandId, CommitId, EventFilter, NaturalKey, Position,
+    RoundTripMismatch, Sequence, SubscriptionName, Tag, TaskId,
 };
 
 /// The result of every fallible function of Evercore.
@@ -798,6 +798,26 @@ pub enum Error {
     )]
     TaskTimedOut {
         /// The time that it may take.
+        limit: Duration,
+    },
+
+    /// No command with this id is known: it was never sent, it was cancelled, or its outcome was removed from the log.
+    #[error(
+        "no command {id} is known; it was not sent by a commit that landed, or was cancelled, or its outcome is older than the log keeps it"
+    )]
+    UnknownCommand {
+        /// The command.
+        id: CommandId,
+    },
+
+    /// A command had no outcome within the time that a caller has waited for it.
+    #[error(
+        "command {id} had no outcome within {limit:?}; it is done later all the same: ask for its outcome again, and check that a worker of its queue runs"
+    )]
+    OutcomeTimedOut {
+        /// The command.
+        id: CommandId,
+        /// The time that the caller has waited.
         limit: Duration,
     },
 

@@ -165,6 +165,7 @@ impl EventStore {
                 tasks: Vec::new(),
                 declared: None,
                 completes: Vec::new(),
+                outcomes: Vec::new(),
             };
             let answer = self.inner.send(commit).await;
             self.inner.forget([id]);

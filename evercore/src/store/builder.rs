@@ -20,7 +20,8 @@ use crate::shared::shares::Shares;
 use crate::shared::workers::Workers;
 use crate::shared::{Shared, StoredNames, Writing};
 use crate::{
-    Clock, Codec, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy, SystemClock,
+    Clock, Codec, CommandLog, Error, Limits, Metadata, OpenProblem, Registry, Result, RetryPolicy,
+    SystemClock,
 };
 
 /// Sets what [`EventStore::connect`] leaves at its defaults.
@@ -52,6 +53,7 @@ pub struct EventStoreBuilder {
     seed: Option<u64>,
     observer: Option<Arc<dyn Observer>>,
     migrate: Migrate,
+    command_log: CommandLog,
     patience: Duration,
     default_metadata: Option<MetadataSource>,
 }
@@ -208,6 +210,12 @@ impl EventStoreBuilder {
         self
     }
 
+    /// Sets how long the outcomes of commands that were sent are kept. Default: a week.
+    pub fn command_log(mut self, log: CommandLog) -> Self {
+        self.command_log = log;
+        self
+    }
+
     /// Sets the observer, which receives what this store and its engine do, for metrics. Default: none, which costs
     /// nothing.
     pub fn observer(mut self, observer: impl Observer) -> Self {
@@ -331,6 +339,7 @@ impl EventStoreBuilder {
             retry: self.retry,
             turns: Arc::default(),
             random: Mutex::new(random),
+            command_log: self.command_log,
             observer: self.observer,
         };
         let look_up = async || {

@@ -188,6 +188,7 @@ impl EventStore {
                 tasks: Vec::new(),
                 declared: None,
                 completes: Vec::new(),
+                outcomes: Vec::new(),
             };
             match store.send(commit).await {
                 Ok(_) => {

@@ -20,13 +20,13 @@ pub struct Claimed<T> {
 
 /// A claimed task without its body.
 #[derive(Debug)]
-pub(super) struct About {
-    pub(super) lease: TaskLease,
+pub(crate) struct About {
+    pub(crate) lease: TaskLease,
     pub(super) key: Option<TaskKey>,
-    pub(super) task_type: Box<str>,
+    pub(crate) task_type: Box<str>,
     pub(super) attempt: u32,
-    enqueued_at: DateTime<Utc>,
-    metadata: Metadata,
+    pub(crate) enqueued_at: DateTime<Utc>,
+    pub(crate) metadata: Metadata,
 }
 
 impl About {
@@ -42,7 +42,7 @@ impl About {
     }
 
     /// Returns the metadata of what the handler writes: the task is its cause.
-    pub(super) fn as_cause(&self) -> Metadata {
+    pub(crate) fn as_cause(&self) -> Metadata {
         let id = self.lease.id.to_string();
         let own = &self.metadata;
         let correlation = own.correlation_id().unwrap_or(&id).to_owned();

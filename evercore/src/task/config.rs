@@ -44,7 +44,7 @@ impl Config {
     pub(super) fn check(&self, concurrency: u32) -> Result<()> {
         let lease = self.attempting.lease;
         let (what, value, problem) = if self.attempting.handlers.is_empty() {
-            let problem = "there are none; add one with `Handlers::on` or `Handlers::work`";
+            let problem = "there are none; add one with `Handlers::on`, `Handlers::work` or `Handlers::commands`, which adds the commands that are linked";
             ("handlers of a queue", self.name.to_string(), problem.to_owned())
         } else if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
             let problem = format!("it is from 1 to {MAX_CONCURRENCY}");

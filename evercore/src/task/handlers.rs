@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::HashMap;
 use futures_util::future::BoxFuture;
@@ -37,6 +38,7 @@ use crate::{Aggregate, Context, Error, EventStore, RetiredType};
 #[must_use = "handlers do nothing until a worker is given them"]
 pub struct Handlers {
     by_type: HashMap<TypeId, Handle>,
+    upkeep: Option<Upkeep>,
 }
 
 /// Does tasks of the type `T` in a context: what it writes and the completion of the task are one commit.
@@ -92,14 +94,18 @@ pub trait Work<T>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), TaskError>> + Send;
 }
 
-/// Handles the tasks of one type.
-type Handle = Arc<dyn Fn(EventStore, Delivery) -> BoxFuture<'static, Handled> + Send + Sync>;
+/// What a worker does now and then beside its tasks. Returns the time until the next time.
+pub(crate) type Upkeep = fn(EventStore) -> BoxFuture<'static, Duration>;
 
-pub(super) type Handled = Result<Completed, TaskError>;
+/// Handles the tasks of one type.
+pub(crate) type Handle =
+    Arc<dyn Fn(EventStore, Delivery) -> BoxFuture<'static, Handled> + Send + Sync>;
+
+pub(crate) type Handled = Result<Completed, TaskError>;
 
 /// Whether a task that was done is recorded as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Completed {
+pub(crate) enum Completed {
     /// By the commit of its effects.
     WithItsEffects,
     NotYet,
@@ -107,13 +113,13 @@ pub(super) enum Completed {
 
 /// A claimed task on its way to its handler.
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(crate) struct Delivery {
     pub(super) task: StoredTask,
-    pub(super) about: Arc<About>,
+    pub(crate) about: Arc<About>,
 }
 
 impl Delivery {
-    fn read<T: TaskBody>(self) -> Result<Claimed<T>, TaskError> {
+    pub(crate) fn read<T: TaskBody>(self) -> Result<Claimed<T>, TaskError> {
         let StoredTask { payload, version, .. } = &self.task;
         match upcast::read::<T>(payload, *version) {
             Ok(body) => Ok(Claimed::new(body, self.about)),
@@ -152,14 +158,17 @@ impl Handlers {
         Fut: Future<Output = Result<(), E>> + Send,
         E: Into<TaskError>,
     {
-        self.insert::<T>(Arc::new(move |_, delivery| {
-            let handle = handle.clone();
-            Box::pin(async move {
-                let task = delivery.read::<T>()?;
-                handle(task).await.map_err(Into::into)?;
-                Ok(Completed::NotYet)
-            })
-        }));
+        self.insert(
+            TypeId::of::<T>(),
+            Arc::new(move |_, delivery| {
+                let handle = handle.clone();
+                Box::pin(async move {
+                    let task = delivery.read::<T>()?;
+                    handle(task).await.map_err(Into::into)?;
+                    Ok(Completed::NotYet)
+                })
+            }),
+        );
         self
     }
 
@@ -167,19 +176,32 @@ impl Handlers {
     /// type replaces the first.
     pub fn work<T: TaskBody + Sync>(mut self, work: impl Work<T>) -> Self {
         let work = Arc::new(work);
-        self.insert::<T>(Arc::new(move |store, delivery| {
-            let work = Arc::clone(&work);
-            Box::pin(async move {
-                let lease = delivery.about.lease.clone();
-                let task = delivery.read::<T>()?;
-                in_contexts(&store, &Completion::Task(lease), &*work, &task).await
-            })
-        }));
+        self.insert(
+            TypeId::of::<T>(),
+            Arc::new(move |store, delivery| {
+                let work = Arc::clone(&work);
+                Box::pin(async move {
+                    let lease = delivery.about.lease.clone();
+                    let task = delivery.read::<T>()?;
+                    in_contexts(&store, &Completion::Task(lease), &*work, &task).await
+                })
+            }),
+        );
         self
     }
 
-    fn insert<T: TaskBody>(&mut self, handle: Handle) {
-        self.by_type.insert(TypeId::of::<T>(), handle);
+    /// Sets what handles the tasks of a type.
+    pub(crate) fn insert(&mut self, type_id: TypeId, handle: Handle) {
+        self.by_type.insert(type_id, handle);
+    }
+
+    /// Sets what the worker does now and then beside its tasks.
+    pub(crate) fn keep_up(&mut self, upkeep: Upkeep) {
+        self.upkeep = Some(upkeep);
+    }
+
+    pub(super) const fn upkeep(&self) -> Option<Upkeep> {
+        self.upkeep
     }
 
     /// Gives a task to the handler of its type.
@@ -205,7 +227,7 @@ impl Delivery {
     fn unhandled(&self, is_known: bool) -> TaskError {
         let StoredTask { id, queue, task_type, version, .. } = &self.task;
         let problem = if is_known {
-            "this worker has no handler for its type; add one with `Handlers::on` or `Handlers::work`"
+            "this worker has no handler for its type; add one with `Handlers::on`, `Handlers::work` or `Handlers::command`"
         } else {
             "no type of this program reads it; link the crate that defines it"
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::key::shorten;
-use crate::{Error, Result};
+use crate::{CommandId, Error, Result};
 
 /// The longest name of a queue, in bytes of UTF-8.
 pub const MAX_QUEUE_NAME_BYTES: usize = 128;
@@ -106,6 +106,13 @@ impl TaskKey {
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The task that a command is done by.
+impl From<CommandId> for TaskId {
+    fn from(id: CommandId) -> Self {
+        Self(*id.as_uuid())
     }
 }
 

@@ -230,6 +230,9 @@ impl QueueBuilder {
                 }
             }
         }
+        if let Some(keep_up) = config.attempting.handlers.upkeep() {
+            keep_up(config.attempting.store.clone()).await;
+        }
         Ok(worked)
     }
 

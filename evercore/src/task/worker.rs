@@ -1,6 +1,8 @@
 //! Runs a worker: claims tasks, handles several at a time, and renews their leases.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +10,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
-use super::attempt::Outcome;
+use super::attempt::{Attempting, Outcome};
 use super::config::{Config, MAX_CLAIM, SHORTEST_WAIT};
 use super::leases::Leases;
 use crate::engine::{Backoff, LogWatch, StoredPlace, StoredTask, TaskClaim, TaskLease};
@@ -24,6 +26,9 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(40), Duration::from_
 /// small, and no task waits for a slow one of its page while another worker is idle.
 const AHEAD: Duration = Duration::from_millis(20);
 
+/// The longest time until a worker that has begun does what is to be done beside its tasks.
+const FIRST_UPKEEP: Duration = Duration::from_secs(60);
+
 /// Works until the worker is stopped or cannot continue.
 pub(super) async fn run(config: &Config) -> Result<()> {
     let leases = Leases::default();
@@ -33,6 +38,7 @@ pub(super) async fn run(config: &Config) -> Result<()> {
         biased;
         ended = work => ended,
         never = leases.keep(engine, config.attempting.lease) => never,
+        never = keep_up(config) => never,
     };
     match &ended {
         Ok(()) => {
@@ -46,6 +52,18 @@ pub(super) async fn run(config: &Config) -> Result<()> {
         }
     }
     ended
+}
+
+/// Does what is to be done beside the tasks, now and then. Never ends by itself.
+async fn keep_up(config: &Config) -> ! {
+    let Attempting { store, handlers, .. } = &*config.attempting;
+    let Some(keep_up) = handlers.upkeep() else { match pending::<Infallible>().await {} };
+    // Workers that are started together do not do it together.
+    sleep(FIRST_UPKEEP.mul_f64(store.inner.random())).await;
+    loop {
+        let wait = keep_up(store.clone()).await;
+        sleep(wait).await;
+    }
 }
 
 /// Handles one task in the caller's task, and renews its lease meanwhile.

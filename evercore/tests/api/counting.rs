@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercore::engine::{
-    AcquireRequest, Acquired, Beat, Capabilities, Detail, Forward, Heartbeat, Inspection, LogQuery,
-    LogWatch, Settled, Settlement, StorageEngine, StoredSubscription, TaskStorage,
+    AcquireRequest, Acquired, Beat, Capabilities, CommandLogStorage, Detail, Forward, Heartbeat,
+    Inspection, LogQuery, LogWatch, Settled, Settlement, StorageEngine, StoredSubscription,
+    TaskStorage,
 };
 use evercore::{Clock, Error, LogPage, Result, SubscriptionName};
 use evercore_memory::MemoryEngine;
@@ -113,6 +114,10 @@ impl Forward for Counting {
 
     fn tasks(&self) -> Option<&dyn TaskStorage> {
         StorageEngine::tasks(&self.engine)
+    }
+
+    fn command_log(&self) -> Option<&dyn CommandLogStorage> {
+        StorageEngine::command_log(&self.engine)
     }
 
     async fn read_log(&self, query: LogQuery) -> Result<LogPage> {

@@ -3,6 +3,7 @@
 mod caching;
 mod catching_up;
 mod closures;
+mod commands;
 mod counting;
 mod decisions;
 mod limits;

@@ -67,6 +67,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
         recorded_at,
         writes: vec![write],
         events: vec![event],

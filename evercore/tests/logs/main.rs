@@ -1,5 +1,6 @@
 //! The log lines at level `WARN` and above of workers with problems, and of stores whose database is late.
 
+mod commands;
 mod lines;
 mod opening;
 mod sources;

@@ -7,7 +7,11 @@ mod facade {
     }
 }
 
-use facade::inner::{Aggregate, Apply, Boundary, EventMeta, Registry, event, state_event};
+use facade::inner::command::Command as _;
+use facade::inner::{
+    Aggregate, Apply, Boundary, Decide, Decision, EventMeta, Registry, Target, command, event,
+    state_event,
+};
 
 #[derive(Aggregate, Default, serde::Serialize, serde::Deserialize)]
 #[aggregate(snapshot_every = 5, crate = "crate::facade::inner")]
@@ -35,9 +39,25 @@ impl Apply<Planned> for Plan {
     }
 }
 
+#[command(aggregate = Account, target = new(), crate = "crate::facade::inner")]
+struct SetLimit {
+    limit: i64,
+}
+
+impl Decide<SetLimit> for Account {
+    type Error = String;
+
+    fn decide(account: &mut Decision<'_, Self>, command: &SetLimit) -> Result<(), String> {
+        account.emit(LimitSet { limit: Some(Some(command.limit)) });
+        Ok(())
+    }
+}
+
 #[test]
 fn a_facade_can_reexport_the_macros() {
     let registry = Registry::linked().expect("the names differ");
     assert!(registry.knows_event::<LimitSet>() && registry.knows_event::<Planned>());
     let _ = Plan::of("algebra");
+    assert!(registry.knows_event::<SetLimit>());
+    assert_eq!(SetLimit { limit: 7 }.target().expect("it has one"), Target::New);
 }

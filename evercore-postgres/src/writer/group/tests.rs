@@ -48,6 +48,7 @@ fn commit(writes: Vec<AggregateWrite>) -> Commit {
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     }
 }
 

@@ -65,6 +65,16 @@ SELECT
     CASE WHEN n % 2 = 0 THEN 'no use' END
 FROM generate_series(1, current_setting('plans.last')::bigint) AS n;
 
+-- Outcomes of commands: few are rejected, few are of a type, and few have the same aggregate and correlation id.
+INSERT INTO evercore.command_log (
+    id, commit_id, sent_at, ended_at, aggregate_id, took, command, aggregate_type, correlation_id, rejection
+)
+SELECT
+    gen_random_uuid(), c.id, now(), now() - c.n * interval '1 second', 1 + c.n % 500, 17,
+    CASE WHEN c.n % 100 = 0 THEN 'seldom' ELSE 'often' END, 'account', 'correlation ' || c.n % 500,
+    CASE WHEN c.n % 100 = 1 THEN 'no' END
+FROM (SELECT id, row_number() OVER () AS n FROM evercore.commits) AS c;
+
 SELECT setval('evercore.event_positions', current_setting('plans.last')::bigint);
 
 UPDATE evercore.aggregate_ids SET last = current_setting('plans.last')::bigint;

@@ -27,6 +27,7 @@ fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
         tasks: Vec::new(),
         declared: None,
         completes: Vec::new(),
+        outcomes: Vec::new(),
     }
 }
 

@@ -7,8 +7,8 @@ use super::*;
 use crate::engine::Capability;
 use crate::error::{ConflictReason, EventPlace, RuntimeProblem, UndecodableEvent};
 use crate::{
-    AggregateId, BoxError, Codec, CommitId, DecodeError, Position, RoundTripMismatch, Sequence,
-    TaskId,
+    AggregateId, BoxError, Codec, CommandId, CommitId, DecodeError, Position, RoundTripMismatch,
+    Sequence, TaskId,
 };
 
 /// The guide, whose last table lists the variants of each kind.
@@ -59,6 +59,7 @@ fn undecodable() -> UndecodableEvent {
 fn one_of_each() -> Vec<(&'static str, Error)> {
     let (id, sequence, position) = (AggregateId::FIRST, Sequence::ZERO, Position::START);
     let (time, task) = (DateTime::UNIX_EPOCH, TaskId::generate());
+    let command = CommandId::from_uuid(*task.as_uuid());
     let unreachable = Error::CannotOpen {
         database: text(),
         problem: OpenProblem::ConnectionRefused,
@@ -134,6 +135,8 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
         TaskLeaseLost { queue: text(), id: task };
         UnknownTask { queue: text(), id: task };
         UnreadableTask { queue: text(), id: task, task_type: text(), version: 1, problem: text() };
+        UnknownCommand { id: command };
+        OutcomeTimedOut { id: command, limit: std::time::Duration::from_secs(1) };
         TaskTimedOut { limit: std::time::Duration::from_secs(1) };
         NotParked { name: text(), position: position };
         ParkedBehind { name: text(), position: position, first: position };

@@ -131,6 +131,36 @@ struct Seen {
     owner: Number,
 }
 
+#[::evercore::command(aggregate = Account, target = key_or_new(value), name = "shadows.greet")]
+struct Greet {
+    value: Text,
+}
+
+#[::evercore::command(aggregate = Account, target = new(), name = "shadows.begin")]
+struct Begin;
+
+impl ::evercore::Decide<Greet> for Account {
+    type Error = Text;
+
+    fn decide(
+        _: &mut ::evercore::Decision<'_, Self>,
+        _: &Greet,
+    ) -> ::core::result::Result<(), Text> {
+        ::core::result::Result::Ok(())
+    }
+}
+
+impl ::evercore::Decide<Begin> for Account {
+    type Error = Text;
+
+    fn decide(
+        _: &mut ::evercore::Decision<'_, Self>,
+        _: &Begin,
+    ) -> ::core::result::Result<(), Text> {
+        ::core::result::Result::Ok(())
+    }
+}
+
 #[derive(::evercore::Boundary, ::core::default::Default)]
 #[boundary(key("event" = seen: ::std::string::String, "state" = at: Number), events(Seen))]
 struct Sight;

@@ -1,0 +1,12 @@
+use evercore::{Aggregate, command};
+
+#[derive(Aggregate, Default)]
+struct Account;
+
+#[command(aggregate = Account, target = account)]
+struct Withdraw<T> {
+    account: String,
+    amount: T,
+}
+
+fn main() {}
