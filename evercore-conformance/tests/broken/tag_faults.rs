@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::boundary::Tags;
 use evercore::engine::{
-    Commit, Reader, StorageEngine, StoredTag, TagBatch, TagDeclaration, TagPage, TagRequest,
-    TagState, TagStorage,
+    Commit, Declarations, Reader, StorageEngine, StoredTag, TagBatch, TagDeclaration, TagPage,
+    TagRequest, TagState, TagStorage,
 };
 use evercore::{Committed, Error, Position, Result};
 use evercore_memory::MemoryEngine;
@@ -155,6 +155,27 @@ impl Fault for ForgetsTheVersion {
     }
 }
 
+/// Compares the version of a commit and then stores it, one of the older program after what was declared meanwhile is
+/// complete, if it is about to be.
+pub(crate) async fn commit_late(
+    engine: &MemoryEngine,
+    commit: Commit,
+    is_older: bool,
+    is_complete: impl Fn(&Declarations) -> bool,
+) -> Result<Committed> {
+    let version = engine.declarations().await?.version;
+    if commit.declared.is_some_and(|declared| declared != version) {
+        return Err(Error::DeclarationsChanged);
+    }
+    for _ in 0..if is_older { 1_000 } else { 0 } {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if is_complete(&engine.declarations().await?) {
+            break;
+        }
+    }
+    engine.commit(Commit { declared: None, ..commit }).await
+}
+
 /// Compares the version of a commit of the older program, waits, and then stores the commit, while a backfill waits for
 /// no commit: as an engine whose backfill begins before the commits that it could not refuse have ended.
 #[derive(Debug)]
@@ -163,23 +184,11 @@ pub(crate) struct WaitsForNoCommit;
 #[async_trait]
 impl Fault for WaitsForNoCommit {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let version = engine.declarations().await?.version;
-        if commit.declared.is_some_and(|declared| declared != version) {
-            return Err(Error::DeclarationsChanged);
-        }
-        // Until the backfill has ended, if it is about to.
-        let is_complete = async || -> Result<bool> {
-            let declared = engine.declarations().await?;
-            Ok(declared.tags.iter().all(|(_, state)| *state == TagState::Complete))
-        };
         let is_older = commit.events.iter().any(|event| event.event_type == "parcel-posted");
-        for _ in 0..if is_older { 1_000 } else { 0 } {
-            if is_complete().await? {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        engine.commit(Commit { declared: None, ..commit }).await
+        let is_complete = |declared: &Declarations| {
+            declared.tags.iter().all(|(_, state)| *state == TagState::Complete)
+        };
+        commit_late(engine, commit, is_older, is_complete).await
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::boundary::Tag;
@@ -15,6 +14,7 @@ use evercore::{AggregateId, Committed, Error, Result, Sequence};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
+use crate::tag_faults::commit_late;
 
 /// Claims nothing.
 #[derive(Debug)]
@@ -118,19 +118,10 @@ pub(crate) struct ClaimsBesideCommits;
 #[async_trait]
 impl Fault for ClaimsBesideCommits {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let version = engine.declarations().await?.version;
-        if commit.declared.is_some_and(|declared| declared != version) {
-            return Err(Error::DeclarationsChanged);
-        }
-        // Until the names are complete that are declared meanwhile, if they are about to be.
-        let is_of_older = !commit.events.is_empty() && commit.unique.is_empty();
-        for _ in 0..if is_of_older { 100 } else { 0 } {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            if engine.declarations().await?.unique.iter().all(|name| name.is_complete) {
-                break;
-            }
-        }
-        engine.commit(Commit { declared: None, ..commit }).await
+        let is_older = !commit.events.is_empty() && commit.unique.is_empty();
+        let is_complete =
+            |declared: &Declarations| declared.unique.iter().all(|name| name.is_complete);
+        commit_late(engine, commit, is_older, is_complete).await
     }
 }
 

@@ -92,7 +92,7 @@ impl Shared {
         };
         match declare.await {
             Ok(()) => Ok(!names.is_empty() || !tags.is_empty()),
-            // What cannot be declared is not complete.
+            // The tags and names that are not stored count as incomplete.
             Err(error @ Error::Standby { .. }) => {
                 warn!(error = %Report::new(&error), "tags of events and names of unique values cannot be declared on a standby; open the store on the primary first");
                 Ok(false)
