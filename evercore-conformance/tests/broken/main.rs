@@ -215,7 +215,7 @@ caught! {
         "p5::a_first_aggregate_of_an_older_program_is_refused",
         "p5::an_older_program_may_write_what_has_no_values",
     ];
-    values_that_are_claimed_beside_commits_are_caught: ClaimsBesideCommits => [
+    values_that_are_claimed_beside_commits_are_caught: ClaimsBesideCommits::default() => [
         "p5::each_value_is_claimed_beside_older_writers",
     ];
     folded_keys_are_caught: FoldsKeys => ["p5::keys_compare_byte_for_byte"];

@@ -155,19 +155,19 @@ impl Fault for ForgetsTheVersion {
     }
 }
 
-/// Compares the version of a commit and then stores it, one of the older program after what was declared meanwhile is
-/// complete, if it is about to be.
+/// Compares the version of a commit and then stores it. A commit that is held back is stored once what was declared
+/// meanwhile is complete, or after ten seconds.
 pub(crate) async fn commit_late(
     engine: &MemoryEngine,
     commit: Commit,
-    is_older: bool,
+    is_held: bool,
     is_complete: impl Fn(&Declarations) -> bool,
 ) -> Result<Committed> {
     let version = engine.declarations().await?.version;
     if commit.declared.is_some_and(|declared| declared != version) {
         return Err(Error::DeclarationsChanged);
     }
-    for _ in 0..if is_older { 1_000 } else { 0 } {
+    for _ in 0..if is_held { 1_000 } else { 0 } {
         tokio::time::sleep(Duration::from_millis(10)).await;
         if is_complete(&engine.declarations().await?) {
             break;

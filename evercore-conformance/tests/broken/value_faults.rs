@@ -110,18 +110,20 @@ impl Fault for DeclaresInSilence {
     }
 }
 
-/// Compares the version of a commit, waits, and then stores the commit, while a call that claims values waits for no
-/// commit.
-#[derive(Debug)]
-pub(crate) struct ClaimsBesideCommits;
+/// Compares the version of a commit of the older program, waits, and then stores the commit, while a call that claims
+/// values waits for no commit. It holds back one commit, so that the others reach the number that the case waits for.
+#[derive(Debug, Default)]
+pub(crate) struct ClaimsBesideCommits(AtomicI64);
 
 #[async_trait]
 impl Fault for ClaimsBesideCommits {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         let is_older = !commit.events.is_empty() && commit.unique.is_empty();
-        let is_complete =
-            |declared: &Declarations| declared.unique.iter().all(|name| name.is_complete);
-        commit_late(engine, commit, is_older, is_complete).await
+        let is_held = is_older && self.0.fetch_add(1, Ordering::Relaxed) == 4;
+        let is_complete = |declared: &Declarations| {
+            !declared.unique.is_empty() && declared.unique.iter().all(|name| name.is_complete)
+        };
+        commit_late(engine, commit, is_held, is_complete).await
     }
 }
 
