@@ -10,6 +10,11 @@ use crate::sample::{Cost, Sample, Worked, median, spread};
 /// A side of a comparison, which can be measured.
 #[async_trait]
 pub(crate) trait Side: Send {
+    /// Prepares for the next round. Not measured.
+    async fn prepare(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Works for about this long.
     async fn work(&mut self, time: Duration) -> anyhow::Result<Worked>;
 
@@ -105,6 +110,7 @@ impl Contest {
         }
         self.sides.retain(|(name, _)| name.contains(&plan.only));
         for (_, side) in &mut self.sides {
+            side.prepare().await?;
             side.work(plan.warm_up).await?;
         }
         let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); self.sides.len()];
@@ -115,6 +121,7 @@ impl Contest {
             }
             for index in order {
                 let side = &mut self.sides[index].1;
+                side.prepare().await?;
                 let meter = Meter::start(self.server);
                 let worked = side.work(plan.round).await?;
                 let Cost { client, server } = meter.stop();

@@ -181,7 +181,7 @@ impl Ground {
         Ok(store)
     }
 
-    async fn engine(&self) -> anyhow::Result<Arc<dyn StorageEngine>> {
+    pub(crate) async fn engine(&self) -> anyhow::Result<Arc<dyn StorageEngine>> {
         Ok(match &self.place {
             Place::Memory(engine) => Arc::new(engine.clone()),
             Place::Folder(folder) => {

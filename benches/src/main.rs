@@ -27,7 +27,7 @@ use engines::Kind;
 use machine::Machine;
 use peers::Peers;
 use report::Report;
-use workloads::{Sizes, Workload, size, wake_up};
+use workloads::{Sizes, Workload, size, tasks, wake_up};
 
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
@@ -57,10 +57,10 @@ struct Options {
     #[arg(long, default_value_t = 1_000_000)]
     large_store: i64,
     /// Events of W13's large store: measures decisions on it, compared with one of 100,000 events, in place of the usual
-    /// contests of W13. 3,000,000 take some minutes to be written.
+    /// contests of W13. 3,000,000 take some minutes to be written. For W14, tasks beside those that are claimed.
     #[arg(long)]
     preload: Option<i64>,
-    /// Commits of W6.
+    /// Commits of W6, and of the latencies of W14.
     #[arg(long, default_value_t = 300)]
     commits: u32,
     /// Include other frameworks.
@@ -113,6 +113,12 @@ async fn measure(options: Options) -> anyhow::Result<()> {
             eprintln!("{workload:?} on {}", kind.name());
             match workload {
                 Workload::W6 => report.latencies.extend(wake_up::run(&bed, options.commits).await?),
+                Workload::W14 => {
+                    report.rows.extend(workload.run(&bed, &mut peers, sizes, &plan).await?);
+                    if sizes.preload.is_none() {
+                        report.latencies.extend(tasks::latencies(&bed, options.commits).await?);
+                    }
+                }
                 Workload::W10 => report.sizes.extend(size::run(&bed).await?),
                 _ => report.rows.extend(workload.run(&bed, &mut peers, sizes, &plan).await?),
             }

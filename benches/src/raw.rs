@@ -6,7 +6,7 @@ mod sqlite;
 use async_trait::async_trait;
 
 use crate::domain::{Account, MoneyDeposited};
-pub(crate) use postgres::{Aggregate, PostgresLog, SameRows, Serializable};
+pub(crate) use postgres::{Aggregate, Job, Jobs, PostgresLog, SameRows, Serializable};
 pub(crate) use sqlite::SqliteLog;
 
 /// The number of connections that a program without a framework would share among its tasks.

@@ -11,6 +11,7 @@ mod observed;
 mod rehydrating;
 mod scale;
 pub(crate) mod size;
+pub(crate) mod tasks;
 pub(crate) mod wake_up;
 
 use clap::ValueEnum;
@@ -49,6 +50,9 @@ pub(crate) enum Workload {
     /// Decisions that rest on tags: disjoint boundaries, one hot boundary, and tags without a condition. With
     /// `--preload`, decisions on a store with that many events compared with a small one.
     W13,
+    /// Tasks: enqueued with a commit, done by 16 workers of a process, and the time until one is begun. With `--preload`,
+    /// claims beside that many tasks that are scheduled, and after that many that are done.
+    W14,
 }
 
 /// The sizes of the stores that are built for reading.
@@ -58,7 +62,7 @@ pub(crate) struct Sizes {
     pub(crate) log: i64,
     /// Events of W7's large store.
     pub(crate) large: i64,
-    /// Events of W13's large store, if decisions on it are to be measured.
+    /// Events of W13's large store, or tasks of W14's, if these are to be measured.
     pub(crate) preload: Option<i64>,
 }
 
@@ -66,7 +70,7 @@ impl Workload {
     /// Returns whether the workload is meaningful on this kind of engine.
     pub(crate) fn runs_on(self, kind: Kind) -> bool {
         match self {
-            Self::W6 | Self::W11 | Self::W13 => true,
+            Self::W6 | Self::W11 | Self::W13 | Self::W14 => true,
             Self::W9 | Self::W12 => kind == Kind::Memory,
             _ => kind != Kind::Memory,
         }
@@ -143,6 +147,17 @@ impl Workload {
                 rows.extend(boundaries::hot(bed).await?.run(plan).await?);
                 for tasks in [1, 16, 64] {
                     rows.extend(boundaries::unconditional(bed, tasks).await?.run(plan).await?);
+                }
+            }
+            Self::W14 => {
+                if let Some(scheduled) = sizes.preload {
+                    return tasks::grown(bed, scheduled, plan).await;
+                }
+                for writers in [1, 16] {
+                    rows.extend(tasks::enqueueing(bed, writers).await?.run(plan).await?);
+                }
+                if bed.kind() != Kind::Memory {
+                    rows.extend(tasks::working(bed).await?.run(plan).await?);
                 }
             }
         }

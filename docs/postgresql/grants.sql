@@ -6,7 +6,7 @@ GRANT SELECT ON evercore.event_log TO bank_app;
 GRANT SELECT, INSERT ON evercore.aggregate_types TO bank_app;
 GRANT SELECT, INSERT ON evercore.event_types TO bank_app;
 GRANT SELECT, INSERT, UPDATE (state) ON evercore.event_type_tags TO bank_app;
-GRANT USAGE ON SEQUENCE evercore.declared_tags TO bank_app;
+GRANT USAGE ON SEQUENCE evercore.declarations TO bank_app;
 GRANT SELECT, INSERT ON evercore.events TO bank_app;
 GRANT SELECT, INSERT ON evercore.event_tags TO bank_app;
 GRANT SELECT, INSERT ON evercore.commits TO bank_app;

@@ -193,6 +193,10 @@ macro_rules! __with_cases_of_writing {
                         values_compare_byte_for_byte
                         an_engine_judges_changes_that_no_context_sends
                         values_of_older_aggregates_are_claimed_by_a_call
+                        a_running_older_program_is_refused_once_a_name_is_declared
+                        a_first_aggregate_of_an_older_program_is_refused
+                        an_older_program_may_write_what_has_no_values
+                        each_value_is_claimed_beside_older_writers
                     }
                 }
                 p6 {

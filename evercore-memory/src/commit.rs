@@ -27,7 +27,7 @@ impl Log {
             return Err(Error::IdempotencyKeyUsed { key: key.to_string() });
         }
         if commit.declared.is_some_and(|declared| declared != self.declared.version) {
-            return Err(Error::TagsChanged);
+            return Err(Error::DeclarationsChanged);
         }
         for write in &commit.writes {
             self.check_precondition(write)?;

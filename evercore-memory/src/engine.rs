@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use evercore::command::CommandId;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, ClaimRequest, CommandLogStorage,
-    CommandsRequest, Commit, Control, Controlled, Detail, DiscardedRequest, EngineScheme,
-    FailedAttempt, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection, Lane,
-    LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription,
+    CommandsRequest, Commit, Control, Controlled, Declarations, Detail, DiscardedRequest,
+    EngineScheme, FailedAttempt, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, Inspection,
+    Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogSignal, LogWatch, NewSubscription,
     ParkedRequest, QueueControl, Reader, Registered, Settled, Settlement, StorageEngine,
-    StoredCommand, StoredQueue, StoredSubscription, StoredTask, StoredUnique, SubscriptionStorage,
-    TagPage, TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
+    StoredCommand, StoredQueue, StoredSubscription, StoredTask, SubscriptionStorage, TagPage,
+    TagRequest, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::{QueueName, TaskId};
@@ -211,8 +211,18 @@ impl StorageEngine for MemoryEngine {
         Ok(self.shared.read()?.firsts.get(key).cloned())
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
-        Ok(self.shared.write()?.declare_unique(names))
+    async fn declarations(&self) -> Result<Declarations> {
+        Ok(self.shared.read()?.declarations())
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
+        self.shared.write()?.declare_unique(names);
+        Ok(())
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        // No commit is on its way.
+        Ok(())
     }
 
     async fn record_claimed(

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use evercore::engine::{
-    DeclaredTags, RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage,
-};
+use evercore::engine::{RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage};
 use evercore::{Position, RecordedEvent, Result};
 
 use crate::engine::MemoryEngine;
@@ -14,9 +12,16 @@ use crate::log::{Log, index};
 /// The tags that programs have declared.
 #[derive(Debug, Default)]
 pub(crate) struct Declared {
-    /// The version that each commit has to name.
+    /// The version of all declarations, which each commit has to name.
     pub(crate) version: i64,
     tags: BTreeMap<StoredTag, TagState>,
+}
+
+impl Declared {
+    /// Returns the tags.
+    pub(crate) fn tags(&self) -> Vec<(StoredTag, TagState)> {
+        self.tags.iter().map(|(tag, state)| (tag.clone(), *state)).collect()
+    }
 }
 
 impl Log {
@@ -70,12 +75,6 @@ impl Log {
 
 #[async_trait]
 impl TagStorage for MemoryEngine {
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        let log = self.read()?;
-        let tags = log.declared.tags.iter().map(|(tag, state)| (tag.clone(), *state)).collect();
-        Ok(DeclaredTags::new(log.declared.version, tags))
-    }
-
     async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
         self.write()?.declare(declarations);
         Ok(())

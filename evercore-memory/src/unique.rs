@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evercore::boundary::Tag;
-use evercore::engine::{StoredUnique, UniqueChange, UniqueName};
+use evercore::engine::{Declarations, StoredUnique, UniqueChange, UniqueName};
 use evercore::{AggregateId, Result};
 use foldhash::HashMap;
 
@@ -27,18 +27,27 @@ impl UniqueValues {
 }
 
 impl Log {
-    /// Stores names that are new, and returns all.
-    pub(crate) fn declare_unique(&mut self, names: &[UniqueName]) -> Vec<StoredUnique> {
+    /// Stores names that are new, and a new version if any is. Commits land one after the other under the lock, so none
+    /// is on its way.
+    pub(crate) fn declare_unique(&mut self, names: &[UniqueName]) {
+        let before = self.unique_names.len();
         for UniqueName { aggregate_type, name } in names {
             let aggregate_type: Arc<str> = (*aggregate_type).into();
             let is_new = !self.aggregates.values().any(|own| own.aggregate_type == aggregate_type);
             self.unique_names.entry((aggregate_type, (*name).into())).or_insert((0, is_new));
         }
+        if self.unique_names.len() > before {
+            self.declared.version += 1;
+        }
+    }
+
+    /// Returns all declarations.
+    pub(crate) fn declarations(&self) -> Declarations {
         let stored = self.unique_names.iter();
         let stored = stored.map(|((aggregate_type, name), (up_to, is_complete))| {
             StoredUnique::new(Arc::clone(aggregate_type), name.clone(), *up_to, *is_complete)
         });
-        stored.collect()
+        Declarations::new(self.declared.version, self.declared.tags(), stored.collect())
     }
 
     pub(crate) fn record_claimed(&mut self, names: &[UniqueName], up_to: i64, is_complete: bool) {

@@ -1,6 +1,6 @@
 -- $1 … $5: commits; $6 … $13: writes; $14 … $27: events; $28 … $32: snapshots; $33 … $38: unique values; $39, $40: locks
 -- on tags; $41 … $44: conditions; $45 … $50: their atoms; $51 … $54: tasks that are done; $55 … $70: changes of
--- tasks; $71: the version of the declared tags; $72: outcomes of commands, as JSON. See the migration that defines it.
+-- tasks; $71: the version of the declarations; $72: outcomes of commands, as JSON. See the migration that defines it.
 SELECT commit_index, code, aggregate_id, sequence, name, first_position, last_position, positions
 FROM evercore.append(
     $1, $2, $3, $4, $5,

@@ -1,6 +1,6 @@
 -- $1 … $5: the commit; $6 … $11: the write; $12 … $22: events; $23 … $25: the snapshot; $26, $27: locks on tags; $28, $29:
 -- conditions; $30 … $35: their atoms; $36 … $39: tasks that are done; $40 … $55: changes of tasks; $56: the version of the
--- declared tags; $57: outcomes of commands, as JSON. See the migration that defines it.
+-- declarations; $57: outcomes of commands, as JSON. See the migration that defines it.
 SELECT first, last, positions
 FROM evercore.append_one(
     $1, $2, $3, $4, $5,

@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, CommandLogStorage, Commit, HistoryRequest, IdBlock,
+    Capabilities, Capability, CommandLogStorage, Commit, Declarations, HistoryRequest, IdBlock,
     IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader,
-    StorageEngine, StoredUnique, TagPage, TagRequest, TaskStorage, TypeName, UniqueName,
+    StorageEngine, TagPage, TagRequest, TaskStorage, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -201,18 +201,17 @@ impl StorageEngine for PostgresEngine {
             .await
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+    async fn declarations(&self) -> Result<Declarations> {
+        self.read_declarations().await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
         let Shared { readers, statements, .. } = &*self.shared;
-        let stored = self.shared.answered(|| unique::declared(readers, statements)).await?;
-        if !names.iter().any(|name| unique::is_missing(&stored, name)) {
-            return Ok(stored);
-        }
-        self.shared
-            .answered(|| async move {
-                unique::declare(readers, statements, names).await?;
-                unique::declared(readers, statements).await
-            })
-            .await
+        self.shared.answered(|| unique::declare(readers, statements, names)).await
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        self.outlast_older("unique values of older aggregates are claimed").await
     }
 
     async fn record_claimed(

@@ -43,7 +43,7 @@ enum Class {
     /// The user lacks a privilege.
     NoPermission,
     /// Other tags were declared, as `append` has raised.
-    TagsChanged,
+    DeclarationsChanged,
     /// The engine was closed.
     Closed,
     /// Anything else. The same call fails again.
@@ -70,7 +70,7 @@ fn meaning(code: &str) -> (Class, Fate) {
         // read_only_sql_transaction; raised by `frontier`
         "25006" | "EV001" => (Class::Standby, Fate::RolledBack),
         // raised by `append`
-        "EV003" => (Class::TagsChanged, Fate::RolledBack),
+        "EV003" => (Class::DeclarationsChanged, Fate::RolledBack),
         // transaction_integrity_constraint_violation: a retry is refused again.
         "40002" => (Class::Other, Fate::RolledBack),
         // statement_completion_unknown
@@ -133,7 +133,7 @@ impl Class {
             Self::Standby => Error::Standby { operation, source },
             Self::SchemaOutdated => unusable(OpenProblem::SchemaOutdated, source),
             Self::NoPermission => unusable(OpenProblem::NoPermission, source),
-            Self::TagsChanged => Error::TagsChanged,
+            Self::DeclarationsChanged => Error::DeclarationsChanged,
             Self::Closed => Error::Closed,
             Self::Other => Error::storage(operation, source),
         }
@@ -337,7 +337,8 @@ mod tests {
     #[test]
     fn a_code_says_what_the_caller_can_do() {
         use Class::{
-            Busy, DiskFull, NoPermission, Other, SchemaOutdated, Standby, TagsChanged, Unavailable,
+            Busy, DeclarationsChanged, DiskFull, NoPermission, Other, SchemaOutdated, Standby,
+            Unavailable,
         };
         use Fate::{LostRace, NotRun, RolledBack, Unknown};
         let classes: [(&[&str], Class, Fate); 19] = [
@@ -350,7 +351,7 @@ mod tests {
             (&["0A000", "21000", "22003", "22P05", "23505", "23503"], Other, RolledBack),
             (&["25000", "25001", "25P02", "26000", "28000", "28P01"], Other, RolledBack),
             (&["25006", "EV001"], Standby, RolledBack),
-            (&["EV003"], TagsChanged, RolledBack),
+            (&["EV003"], DeclarationsChanged, RolledBack),
             (&["25P03", "57P05"], Unavailable, NotRun),
             (&["25P04", "40003"], Unavailable, Unknown),
             (&["40000", "40001", "40P01"], Busy, LostRace),
@@ -368,7 +369,7 @@ mod tests {
         for (codes, class, fate) in classes {
             for code in codes {
                 assert_eq!(meaning(code), (class, fate), "{code}");
-                let passes = matches!(class, Busy | Unavailable | DiskFull | TagsChanged);
+                let passes = matches!(class, Busy | Unavailable | DiskFull | DeclarationsChanged);
                 assert_eq!(classify("look", answer(code)).is_retryable(), passes, "{code}");
             }
         }

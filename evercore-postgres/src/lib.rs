@@ -16,6 +16,7 @@
 mod begin;
 mod command_log;
 mod connect;
+mod declarations;
 mod engine;
 mod error;
 mod frontier;

@@ -1,50 +1,16 @@
 //! Keeps the tags that programs declare, and gives tags to older events.
-//!
-//! The rule by which no commit of an older program escapes is documented with the function `append`, in the migration
-//! that defines it.
-
-use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use evercore::engine::{
-    DeclaredTags, RetaggedEvent, StoredEvent, StoredTag, TagBatch, TagDeclaration, TagState,
-    TagStorage,
-};
-use evercore::{Error, Position, Result};
-use sqlx::postgres::PgRow;
-use tokio::time::{Instant, sleep};
-use tracing::warn;
+use evercore::engine::{RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagStorage};
+use evercore::{Position, Result};
 
+use crate::declarations::{DECLARED, RETIRED};
 use crate::engine::PostgresEngine;
 use crate::error::classify;
-use crate::row::get;
 use crate::shared::Shared;
 use crate::tags::numbers;
 
-const DECLARED: i16 = 0;
-const INCOMPLETE: i16 = 1;
-const COMPLETE: i16 = 2;
-const RETIRED: i16 = 3;
-
-/// The time between two looks at the commits that are on their way.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
 impl PostgresEngine {
-    /// Returns those of some transactions, or else all, that append and have not ended.
-    async fn appending(&self, transactions: Option<&[String]>) -> Result<Vec<String>> {
-        self.shared
-            .answered(|| async move {
-                let Shared { readers, statements, .. } = &*self.shared;
-                let found = sqlx::query_scalar(statements.tagging.appending.sql())
-                    .bind(transactions)
-                    .fetch_one(&mut *readers.acquire().await?)
-                    .await;
-                found.map_err(|error| classify("look for commits on their way", error))
-            })
-            .await
-    }
-
     /// Stores a new version, so that commits which name an older one are refused from now on.
     async fn refuse_older(&self, tags: &[StoredTag]) -> Result<()> {
         self.shared
@@ -78,23 +44,6 @@ impl PostgresEngine {
 
 #[async_trait]
 impl TagStorage for PostgresEngine {
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        self.shared
-            .answered(|| async move {
-                let Shared { readers, statements, .. } = &*self.shared;
-                let rows = sqlx::query(statements.tagging.read_declared.sql())
-                    .fetch_all(&mut *readers.acquire().await?)
-                    .await
-                    .map_err(|error| classify("read the declared tags", error))?;
-                let (first, tags) = rows
-                    .split_first()
-                    .ok_or_else(|| Error::corrupt("declared tags", "there is no version"))?;
-                let tags = tags.iter().map(tag).collect::<Result<_>>()?;
-                Ok(DeclaredTags::new(get(first, 4)?, tags))
-            })
-            .await
-    }
-
     async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
         self.shared
             .answered(|| async move {
@@ -121,16 +70,7 @@ impl TagStorage for PostgresEngine {
 
     async fn begin_tagging(&self, tags: &[StoredTag]) -> Result<Position> {
         self.refuse_older(tags).await?;
-        let mut older = self.appending(None).await?;
-        let mut warned = Instant::now();
-        while !older.is_empty() {
-            sleep(LOOK_AGAIN).await;
-            older = self.appending(Some(&older)).await?;
-            if !older.is_empty() && warned.elapsed() >= self.shared.options.frontier_patience {
-                warned = Instant::now();
-                warn!(transactions = ?older, "tags are given to older events once the transactions that began before have ended");
-            }
-        }
+        self.outlast_older("tags are given to older events").await?;
         self.last_position().await
     }
 
@@ -171,20 +111,4 @@ fn columns<'a>(
         tags.clone().map(|tag| &*tag.event.event).collect(),
         tags.map(|tag| &*tag.name).collect(),
     )
-}
-
-fn tag(row: &PgRow) -> Result<(StoredTag, TagState)> {
-    let text = |index| Ok::<_, Error>(Arc::from(get::<String>(row, index)?));
-    let event = StoredEvent { aggregate: text(0)?, event: text(1)? };
-    let state = match get(row, 3)? {
-        DECLARED => TagState::Declared,
-        INCOMPLETE => TagState::Incomplete(Position::new(get(row, 4)?)?),
-        COMPLETE => TagState::Complete,
-        RETIRED => TagState::Retired,
-        other => {
-            let problem = format!("there is no state {other}");
-            return Err(Error::corrupt("event_type_tags.state", problem));
-        }
-    };
-    Ok((StoredTag { event, name: text(2)? }, state))
 }

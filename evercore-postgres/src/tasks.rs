@@ -1,6 +1,5 @@
 //! Implements the storage of tasks.
 
-mod columns;
 mod control;
 mod rows;
 
@@ -21,8 +20,6 @@ use crate::error::classify;
 use crate::row::get;
 use crate::statements::TaskStatements;
 use crate::subscriptions::interval;
-
-pub(crate) use columns::{DoneColumns, TaskColumns};
 
 /// An id before that of every task.
 const NIL: TaskId = TaskId::from_uuid(Uuid::nil());

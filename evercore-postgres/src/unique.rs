@@ -1,45 +1,13 @@
 //! Stores the names of unique values that programs declare.
 
-use std::sync::Arc;
-
-use evercore::engine::{StoredUnique, UniqueName};
-use evercore::{Error, Result};
+use evercore::Result;
+use evercore::engine::UniqueName;
 
 use crate::error::classify;
 use crate::readers::Readers;
-use crate::row::get;
 use crate::statements::Statements;
 
-/// Reads all names.
-pub(crate) async fn declared(
-    readers: &Readers,
-    statements: &Statements,
-) -> Result<Vec<StoredUnique>> {
-    let rows = sqlx::query(statements.read_unique_names.sql())
-        .fetch_all(&mut *readers.acquire().await?)
-        .await
-        .map_err(|error| classify("read the names of unique values", error))?;
-    let stored = rows.iter().map(|row| {
-        let (aggregate_type, name): (String, String) = (get(row, 0)?, get(row, 1)?);
-        let (up_to, is_complete) = (get(row, 2)?, get(row, 3)?);
-        Ok::<_, Error>(StoredUnique::new(
-            Arc::from(aggregate_type),
-            name.into(),
-            up_to,
-            is_complete,
-        ))
-    });
-    stored.collect()
-}
-
-/// Returns whether a name is not among those that are stored.
-pub(crate) fn is_missing(stored: &[StoredUnique], name: &UniqueName) -> bool {
-    !stored
-        .iter()
-        .any(|stored| *stored.aggregate_type == *name.aggregate_type && *stored.name == *name.name)
-}
-
-/// Stores names that are not stored yet.
+/// Stores names that are not stored yet, and a new version if there are any.
 pub(crate) async fn declare(
     readers: &Readers,
     statements: &Statements,

@@ -3,6 +3,7 @@
 mod append;
 mod group;
 mod outcomes;
+mod task_columns;
 pub(crate) mod verdict;
 
 use std::collections::VecDeque;

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
+use crate::row::micros;
 use crate::row::{checked, time};
-use crate::subscriptions::micros;
 use crate::writer::positions;
 
 const FIND: &str = include_str!("command_log/find.sql");

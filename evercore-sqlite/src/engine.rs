@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{
-    Capabilities, Capability, CommandLogStorage, Commit, HistoryRequest, IdBlock,
+    Capabilities, Capability, CommandLogStorage, Commit, Declarations, HistoryRequest, IdBlock,
     IdempotentOutcome, Inspection, LoadRequest, LoadedAggregate, LogQuery, LogWatch, Reader,
-    StorageEngine, StoredUnique, TagPage, TagRequest, TaskStorage, TypeName, UniqueName,
+    StorageEngine, TagPage, TagRequest, TaskStorage, TypeName, UniqueName,
 };
 use evercore::observer::Observer;
 use evercore::{
@@ -34,7 +34,7 @@ use crate::types::Types;
 use crate::url::{self, Location};
 use crate::view::Views;
 use crate::writer::Writer;
-use crate::{nesting, schema, unique};
+use crate::{declarations, nesting, schema, unique};
 
 /// The interval of the polls that find commits of other processes.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -277,20 +277,19 @@ impl StorageEngine for SqliteEngine {
         self.read("find a commit by its idempotency key", find).await
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
-        let read = |connection: &_, _: &_| unique::declared(connection);
-        let stored = self.read("read the names of unique values", read).await?;
-        if !names.iter().any(|name| unique::is_missing(&stored, name)) {
-            return Ok(stored);
-        }
-        self.check_may_write()?;
+    async fn declarations(&self) -> Result<Declarations> {
+        self.read("read the declarations", |connection, _| declarations::read(connection)).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
         let names = unique::to_json(names)?;
-        self.writer
-            .transact("declare unique values", move |connection| {
-                unique::declare(connection, &names)?;
-                unique::declared(connection)
-            })
+        self.write("declare unique values", move |connection| unique::declare(connection, &names))
             .await
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        // There is one writer at a time, so no commit is on its way.
+        Ok(())
     }
 
     async fn record_claimed(

@@ -73,6 +73,7 @@ mod blocking;
 mod command_log;
 mod connect;
 mod database;
+mod declarations;
 mod engine;
 mod error;
 mod handle;

@@ -1,6 +1,7 @@
 //! Converts a page of rows to recorded events, and checks every value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -132,6 +133,12 @@ impl<'a> Page<'a> {
 /// Adds the column's name to the error of a number that is out of range.
 pub(crate) fn checked<T>(number: Result<T>, column: &'static str) -> Result<T> {
     number.map_err(|error| Error::corrupt(column, error.to_string()))
+}
+
+/// Converts a duration to microseconds. One that does not fit becomes a time that never ends.
+pub(crate) fn micros(time: Duration) -> i64 {
+    // Half of the range, so that adding the current time does not overflow.
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }
 
 pub(crate) fn time(micros: i64, column: &'static str) -> Result<DateTime<Utc>> {

@@ -18,7 +18,7 @@ use rusqlite::{Connection, Row, params};
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
 use crate::log;
-use crate::row::{Page, json, time};
+use crate::row::{Page, json, micros, time};
 use crate::types::Types;
 
 pub(crate) use settle::settle;
@@ -29,12 +29,6 @@ const LIST: &str = include_str!("subscriptions/list.sql");
 const PARKED_LANES: &str = include_str!("subscriptions/parked_lanes.sql");
 const PARKED_EVENTS: &str = include_str!("subscriptions/parked_events.sql");
 const RENEW: &str = include_str!("subscriptions/renew.sql");
-
-/// Converts a duration to microseconds. One that does not fit becomes a time that never ends.
-pub(crate) fn micros(time: Duration) -> i64 {
-    // Half of the range, so that adding the current time does not overflow.
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
-}
 
 #[async_trait]
 impl SubscriptionStorage for SqliteEngine {

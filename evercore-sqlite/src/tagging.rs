@@ -1,63 +1,27 @@
 //! Keeps the tags that programs declare, and gives tags to older events.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercore::engine::{
-    DeclaredTags, RetaggedEvent, StoredEvent, StoredTag, TagBatch, TagDeclaration, TagState,
-    TagStorage,
-};
-use evercore::{Error, Position, Result};
+use evercore::engine::{RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagStorage};
+use evercore::{Position, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::declarations::{COMPLETE, DECLARED, INCOMPLETE, RETIRED};
 use crate::engine::SqliteEngine;
 use crate::error::Problem;
 use crate::log::position;
-use crate::read_transaction::read_transaction;
 use crate::row::tags;
-use crate::writer::{declared_version, register_names};
+use crate::writer::{bump_version, register_names};
 
 const ADD_TAGS: &str = "UPDATE events SET tags = ?2 WHERE position = ?1";
 const BEGIN: &str = include_str!("tagging/begin.sql");
-const BUMP_VERSION: &str = "UPDATE declared_tags SET version = version + 1";
 const DECLARE: &str = include_str!("tagging/declare.sql");
 const FIND_EVENT_TYPE: &str = include_str!("tags/find_event_type.sql");
 const INDEX_TAG: &str = include_str!("tagging/index_tag.sql");
-const READ_DECLARED: &str = include_str!("tagging/read_declared.sql");
 const READ_HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM events";
 const READ_TAGS: &str = "SELECT tags FROM events WHERE position = ?1";
 const RECORD: &str = include_str!("tagging/record.sql");
-
-const DECLARED: i64 = 0;
-const INCOMPLETE: i64 = 1;
-const COMPLETE: i64 = 2;
-const RETIRED: i64 = 3;
-
-fn declared(connection: &Connection) -> Result<DeclaredTags, Problem> {
-    read_transaction(connection, || {
-        let version = declared_version(connection)?;
-        let mut statement = connection.prepare_cached(READ_DECLARED)?;
-        let mut rows = statement.query([])?;
-        let mut tags = Vec::new();
-        while let Some(row) = rows.next()? {
-            let text = |index| row.get::<_, Arc<str>>(index);
-            let event = StoredEvent { aggregate: text(0)?, event: text(1)? };
-            let state = match row.get(3)? {
-                DECLARED => TagState::Declared,
-                INCOMPLETE => TagState::Incomplete(position(row.get(4)?)?),
-                COMPLETE => TagState::Complete,
-                RETIRED => TagState::Retired,
-                other => {
-                    let problem = format!("there is no state {other}");
-                    return Err(Error::corrupt("event_type_tags.state", problem).into());
-                }
-            };
-            tags.push((StoredTag { event, name: text(2)? }, state));
-        }
-        Ok(DeclaredTags::new(version, tags))
-    })
-}
 
 fn declare(
     connection: &Connection,
@@ -85,11 +49,6 @@ fn declare(
         let row = params![&*event.aggregate, &*event.event, &**name, state];
         connection.prepare_cached(DECLARE)?.execute(row)?;
     }
-    Ok(())
-}
-
-fn bump_version(connection: &Connection) -> Result<(), Problem> {
-    connection.prepare_cached(BUMP_VERSION)?.execute([])?;
     Ok(())
 }
 
@@ -125,10 +84,6 @@ fn add_tags(connection: &Connection, batch: &TagBatch) -> Result<bool, Problem> 
 
 #[async_trait]
 impl TagStorage for SqliteEngine {
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        self.read("read the declared tags", |connection, _| declared(connection)).await
-    }
-
     async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
         let declarations = declarations.to_vec();
         self.write("declare tags", move |connection| declare(connection, &declarations)).await

@@ -2,32 +2,29 @@
 
 mod claim;
 mod control;
-mod land;
 mod rows;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use evercore::Result;
 use evercore::engine::{
     ClaimRequest, Controlled, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask,
     StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
 };
 use evercore::task::{QueueName, TaskId, TaskKey};
-use evercore::{Error, Result};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::engine::{POLL_INTERVAL, SqliteEngine};
 use crate::error::Problem;
-use crate::subscriptions::micros;
-
-pub(crate) use land::{check_tasks, land_tasks};
+use crate::row::micros;
+use crate::writer::{is_held, lease_lost};
 
 const END_TASK: &str = include_str!("tasks/end_task.sql");
 const DELETE_TASK: &str = include_str!("tasks/delete_task.sql");
 const FAIL: &str = include_str!("tasks/fail.sql");
 const FIND_TASK: &str = include_str!("tasks/find_task.sql");
-const IS_HELD: &str = include_str!("tasks/is_held.sql");
 const QUEUES: &str = include_str!("tasks/queues.sql");
 const READ_ENDED: &str = include_str!("tasks/read_ended.sql");
 const READ_KEY: &str = include_str!("tasks/read_key.sql");
@@ -147,15 +144,6 @@ fn fail(connection: &Connection, failed: &FailedAttempt) -> Result<(), Problem> 
         None => false,
     };
     if is_held { Ok(()) } else { Err(lease_lost(lease).into()) }
-}
-
-fn is_held(connection: &Connection, lease: &TaskLease) -> Result<bool, Problem> {
-    let row = params![lease.id.as_uuid().as_bytes(), lease.token];
-    Ok(connection.prepare_cached(IS_HELD)?.exists(row)?)
-}
-
-fn lease_lost(lease: &TaskLease) -> Error {
-    Error::TaskLeaseLost { queue: lease.queue.to_string(), id: lease.id }
 }
 
 fn read(connection: &Connection, request: &TasksRequest) -> Result<Vec<StoredTask>, Problem> {

@@ -7,6 +7,7 @@ use evercore::{Error, Result};
 use rusqlite::{Connection, params};
 
 use crate::error::Problem;
+use crate::writer::bump_version;
 
 const DECLARE: &str = include_str!("unique/declare.sql");
 const DECLARED: &str = include_str!("unique/declared.sql");
@@ -23,9 +24,11 @@ pub(crate) fn declared(connection: &Connection) -> Result<Vec<StoredUnique>, Pro
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Stores names that are not stored yet.
+/// Stores names that are not stored yet, and a new version if there are any.
 pub(crate) fn declare(connection: &Connection, names: &str) -> Result<(), Problem> {
-    connection.prepare_cached(DECLARE)?.execute([names])?;
+    if connection.prepare_cached(DECLARE)?.execute([names])? > 0 {
+        bump_version(connection)?;
+    }
     Ok(())
 }
 
@@ -38,13 +41,6 @@ pub(crate) fn record_claimed(
 ) -> Result<(), Problem> {
     connection.prepare_cached(RECORD_CLAIMED)?.execute(params![names, up_to, is_complete])?;
     Ok(())
-}
-
-/// Returns whether a name is not among those that are stored.
-pub(crate) fn is_missing(stored: &[StoredUnique], name: &UniqueName) -> bool {
-    !stored
-        .iter()
-        .any(|stored| *stored.aggregate_type == *name.aggregate_type && *stored.name == *name.name)
 }
 
 /// Writes names as the statements read them.

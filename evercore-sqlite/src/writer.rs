@@ -9,6 +9,7 @@ mod land;
 mod outcome;
 mod preconditions;
 mod rows;
+mod tasks;
 mod thread;
 mod unique;
 
@@ -29,7 +30,8 @@ use crate::types::Types;
 use thread::WriterThread;
 
 pub(crate) use land::land_within;
-pub(crate) use rows::{declared_version, positions, register_names};
+pub(crate) use rows::{bump_version, declared_version, positions, register_names};
+pub(crate) use tasks::{is_held, lease_lost};
 
 /// The most jobs in the queue; further callers wait until there is room.
 const QUEUE: usize = 1024;

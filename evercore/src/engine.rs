@@ -11,6 +11,7 @@ mod boundary;
 mod capabilities;
 mod command_log;
 pub(crate) mod commit;
+mod declarations;
 mod forward;
 mod inspection;
 pub(crate) mod log_query;
@@ -52,6 +53,7 @@ pub use commit::{
     AggregateWrite, Claim, Commit, Completion, Idempotency, IdempotentOutcome, KeyChange, NewEvent,
     NewSnapshot, Precondition,
 };
+pub use declarations::Declarations;
 pub use forward::Forward;
 pub use inspection::{
     EventKey, InspectEvents, InspectedAggregate, InspectedColumns, InspectedCommit, InspectedEvent,
@@ -73,9 +75,7 @@ pub use subscriptions::{
     ParkedRequest, Registered, Settled, Settlement, StoredLease, StoredPartition,
     StoredSubscription, SubscriptionStorage, WhichParked,
 };
-pub use tagging::{
-    DeclaredTags, RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage,
-};
+pub use tagging::{RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage};
 pub use tasks::{
     ClaimRequest, Controlled, Due, FailedAttempt, NewTask, QueueControl, StoredPlace, StoredQueue,
     StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TaskPlace, TaskStorage,
@@ -135,8 +135,8 @@ pub trait StorageEngine: Reader + SubscriptionStorage + TagStorage + Any {
     /// - [`Error::UnknownId`] or [`Error::WrongAggregateType`] if an aggregate that must exist does not, or is of
     ///   another type.
     /// - [`Error::KeyTaken`] if a key belongs to another aggregate of the type.
-    /// - [`Error::TagsChanged`] if [`Commit::declared`] is not the version of the declared tags that is stored, on an
-    ///   engine with [`Capability::Tags`].
+    /// - [`Error::DeclarationsChanged`] if [`Commit::declared`] is not the version of the declarations that is stored, on
+    ///   an engine with [`Capability::Tags`] or [`Capability::UniqueValues`].
     /// - [`Error::ValueTaken`] if a claimed value belongs to another aggregate of the type and is not released in the same
     ///   commit; after the errors about preconditions and keys.
     /// - [`Error::given_up`] if [`find_commit`](Self::find_commit) has answered that it never lands.
@@ -153,9 +153,20 @@ pub trait StorageEngine: Reader + SubscriptionStorage + TagStorage + Any {
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotentOutcome>>;
 
-    /// Stores names of unique values that are not stored yet, and returns all that are. A new name is complete if no
-    /// aggregate of its type is stored. Writes nothing if all are stored.
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>>;
+    /// Returns the declarations of all programs and their version, as of one moment. Only called if the engine declares
+    /// [`Capability::Tags`] or [`Capability::UniqueValues`].
+    async fn declarations(&self) -> Result<Declarations>;
+
+    /// Stores names of unique values that are not stored yet, and a new [version](Declarations::version), in one step.
+    /// Writes nothing if all are stored.
+    ///
+    /// A new name is complete if no aggregate of its type is stored, and none can be by a commit that names an older
+    /// version. Otherwise, values are claimed later: see [`begin_claiming`](Self::begin_claiming).
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()>;
+
+    /// Waits until every commit has ended that may have named a version from before the names that are stored now. What
+    /// is read afterwards holds each aggregate that was ever changed without claiming the values of these names.
+    async fn begin_claiming(&self) -> Result<()>;
 
     /// Records that the values with these names are claimed of all aggregates up to an id, or of all there are.
     async fn record_claimed(

@@ -190,4 +190,8 @@ pub(crate) use limits::MAX_PARTITIONS;
 pub(crate) use registry::{AggregateType, EventType, RetiredType};
 pub(crate) use subscription::{DiscardedEvent, ParkedEvent, Partition};
 pub(crate) use tag::{Tag, TagName, Tags};
+pub(crate) use task::body::TaskType;
+pub(crate) use task::{
+    IfKeyExists, Priority, QueueName, Task, TaskBodies, TaskBody, TaskId, TaskKey,
+};
 pub(crate) use turns::{Turn, Turns};

@@ -1,6 +1,7 @@
 //! Defines the state that all clones of a store share, and how it prepares events and sends commits.
 
 pub(crate) mod cache;
+pub(crate) mod declared;
 pub(crate) mod heartbeat;
 pub(crate) mod id_pool;
 pub(crate) mod known_tags;
@@ -36,8 +37,8 @@ use crate::metadata::{MetadataSource, check_label};
 use crate::observer::{Observation, Observer};
 use crate::retry::pause;
 use crate::shared::cache::Cache;
+use crate::shared::declared::LastRead;
 use crate::shared::id_pool::IdPool;
-use crate::shared::known_tags::TagsLastRead;
 use crate::shared::observed::Observed;
 use crate::shared::state::State;
 use crate::time_range::{check_recorded_at, check_time};
@@ -50,7 +51,6 @@ use heartbeat::Heartbeats;
 use shares::Shares;
 pub(crate) use stored_names::StoredNames;
 pub(crate) use turn_key::TurnKey;
-pub(crate) use unique_names::UniqueNames;
 use workers::Workers;
 
 /// The longest time to keep asking for the outcome of a commit while the database cannot be reached.
@@ -61,8 +61,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Arc<dyn StorageEngine>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) names: StoredNames,
-    pub(crate) tags: TagsLastRead,
-    pub(crate) unique: UniqueNames,
+    pub(crate) declared: LastRead,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) cache: Option<Cache>,
@@ -290,10 +289,10 @@ impl Shared {
             commit.requires().iter().try_for_each(|needed| require(&*self.engine, needed))
         });
         let events = commit.events.len();
-        let answer = match checked.map(|()| self.name_tags(&mut commit)) {
+        let answer = match checked.map(|()| self.name_version(&mut commit)) {
             Ok(Some(Ok(()))) => self.engine.commit(commit),
             Ok(None) => Box::pin(async move {
-                self.known_tags().await?.admit(&mut commit)?;
+                self.declared().await?.admit(&mut commit)?;
                 self.engine.commit(commit).await
             }),
             Ok(Some(Err(error))) | Err(error) => return Box::pin(ready(Err(error))),
@@ -310,8 +309,8 @@ impl Shared {
             Err(Error::OutcomeUnknown { commit, source }) => {
                 Box::pin(self.find_out(commit, source)).await
             }
-            Err(changed @ Error::TagsChanged) => {
-                self.forget_tags();
+            Err(changed @ Error::DeclarationsChanged) => {
+                self.forget_declared();
                 Err(changed)
             }
             answer => answer,

@@ -87,6 +87,7 @@ impl EventStore {
     /// - [`Error::MissingUpcaster`] if an older version of an event has no chain of upcasters to the present one.
     /// - [`Error::AmbiguousAlias`] if the database knows an aggregate type under two of its names.
     /// - [`Error::OlderProgram`] or [`Error::TagRetired`] if a newer program has declared other tags for its events.
+    /// - [`Error::UndeclaredValues`] if a newer program has declared unique values of its aggregates.
     pub async fn connect(url: impl AsRef<str>) -> Result<Self> {
         Self::builder().connect(url).await
     }

@@ -113,8 +113,8 @@ impl<'a> TagBackfill<'a> {
         if batch_size == 0 {
             return Err(Error::InvalidNumber { what: "batch size", least: 1, value: 0 });
         }
-        let known = store.reload_tags().await?;
-        let open = store.open_tags_of(&known).await?;
+        let declared = store.reload_declared().await?;
+        let open = store.open_tags_of(&declared.tags).await?;
         let Some(done) = open.iter().map(|(_, done)| *done).min() else {
             return Ok(TagProgress::default());
         };
@@ -150,7 +150,7 @@ impl<'a> TagBackfill<'a> {
             }
             tokio::task::yield_now().await;
         }
-        store.reload_tags().await?;
+        store.reload_declared().await?;
         info!(
             events = progress.events,
             changed = progress.changed,

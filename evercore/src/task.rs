@@ -12,6 +12,7 @@ mod admin;
 mod attempt;
 pub(crate) mod body;
 pub(crate) mod claimed;
+mod config;
 pub(crate) mod handlers;
 pub(crate) mod id;
 mod leases;

@@ -98,9 +98,9 @@ CREATE TABLE evercore.event_type_tags (
     PRIMARY KEY (event_type_id, name)
 );
 
--- The version of the declared tags, which every commit names. A sequence, since all sessions see its value at once, and
+-- The version of the declared tags and unique values, which every commit names. A sequence, since all sessions see its value at once, and
 -- reading it needs no statement. CACHE 1, so that each version is the last value.
-CREATE SEQUENCE evercore.declared_tags AS bigint CACHE 1;
+CREATE SEQUENCE evercore.declarations AS bigint CACHE 1;
 
 -- The unique values of aggregates: of all aggregates of a type, one has a value at a time.
 CREATE TABLE evercore.unique_values (

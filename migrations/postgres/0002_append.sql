@@ -8,7 +8,7 @@
 --      holders;
 --   3. the floor is announced before the first position is drawn, so that no reader passes an event that is still on
 --      its way;
---   4. the version of the declared tags is compared after the floor was announced. A new version is seen by all
+--   4. the version of the declarations is compared after the floor was announced. A new version is seen by all
 --      sessions at once, so a commit that passes with an older one has announced its floor before the new version: once
 --      all floors that are held at a later moment have been given up, no such commit is on its way.
 --
@@ -37,10 +37,10 @@ LANGUAGE sql VOLATILE AS $$
     ) IS NOT NULL
 $$;
 
--- Returns the version of the declared tags. The sequence has no last value until it is first drawn from.
+-- Returns the version of the declarations. The sequence has no last value until it is first drawn from.
 CREATE FUNCTION evercore.declared_version() RETURNS bigint
 LANGUAGE sql VOLATILE AS $$
-    SELECT coalesce(pg_sequence_last_value('evercore.declared_tags'), 0)
+    SELECT coalesce(pg_sequence_last_value('evercore.declarations'), 0)
 $$;
 
 -- Returns the number under which a natural key or an idempotency key is locked; with the kind 'kind', the number under
@@ -581,7 +581,7 @@ BEGIN
 
     is_announced := evercore.announce_floor();
     IF declared <> evercore.declared_version() THEN
-        RAISE EXCEPTION 'the declared tags have changed' USING ERRCODE = 'EV003';
+        RAISE EXCEPTION 'the declarations have changed' USING ERRCODE = 'EV003';
     END IF;
 
     RETURN QUERY
@@ -863,7 +863,7 @@ BEGIN
 
     is_announced := evercore.announce_floor();
     IF declared <> evercore.declared_version() THEN
-        RAISE EXCEPTION 'the declared tags have changed' USING ERRCODE = 'EV003';
+        RAISE EXCEPTION 'the declarations have changed' USING ERRCODE = 'EV003';
     END IF;
 
     IF cardinality(event_payloads) = 1 THEN

@@ -242,20 +242,21 @@ BEGIN
 END
 $$;
 
--- Returns the number under which changes of the declared tags exclude each other, and readers of them.
-CREATE FUNCTION evercore.tagging_lock() RETURNS bigint
+-- Returns the number under which changes of the declarations exclude each other, and readers of them.
+CREATE FUNCTION evercore.declaring_lock() RETURNS bigint
 LANGUAGE sql STABLE AS $$
-    SELECT hashtextextended('declared tags', 'evercore.event_type_tags'::regclass::oid::bigint)
+    SELECT hashtextextended('declarations', 'evercore.event_type_tags'::regclass::oid::bigint)
 $$;
 
--- Reads the version of the declared tags, in a first row without a name, and the tags. A change of the tags is not
--- visible before its transaction ends, but its version is, so readers wait for the end.
+-- Reads the version of the declarations, in a first row without a name, the tags, and the names of unique values, which
+-- have no event. The state of a name is 2 if all values are claimed, and `done` is the id up to which they are. A change
+-- of the declarations is not visible before its transaction ends, but its version is, so readers wait for the end.
 CREATE FUNCTION evercore.read_declared()
 RETURNS TABLE (aggregate text, event text, name text, state smallint, done bigint)
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(evercore.tagging_lock());
+    PERFORM pg_advisory_xact_lock_shared(evercore.declaring_lock());
     -- In a later statement, whose snapshot has what the lock was waited for.
     RETURN QUERY
     SELECT NULL::text, NULL::text, NULL::text, NULL::smallint, evercore.declared_version()
@@ -263,19 +264,56 @@ BEGIN
     SELECT a.name, t.name, d.name, d.state, d.done
     FROM evercore.event_type_tags d
     JOIN evercore.event_types t ON t.id = d.event_type_id
-    JOIN evercore.aggregate_types a ON a.id = t.aggregate_type_id;
+    JOIN evercore.aggregate_types a ON a.id = t.aggregate_type_id
+    UNION ALL
+    SELECT u.aggregate_type, NULL, u.name, CASE WHEN u.is_complete THEN 2 ELSE 0 END::smallint, u.claimed_up_to
+    FROM evercore.unique_names u;
 END
 $$;
 
--- Stores declarations and a new version. A type that is stored here for the first time has no events: no commit knows
+-- Stores names of unique values that are not stored yet, and a new version if there are any. A name is complete if no
+-- aggregate of its type is stored, and none is on its way: an older program may store one until the version is new.
+CREATE FUNCTION evercore.declare_unique(aggregates text[], names text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    is_appending boolean;
+BEGIN
+    PERFORM pg_advisory_xact_lock(evercore.declaring_lock());
+    IF NOT EXISTS (
+        SELECT FROM unnest(aggregates, names) AS given(aggregate, name)
+        WHERE NOT EXISTS (
+            SELECT FROM evercore.unique_names u
+            WHERE u.aggregate_type = given.aggregate AND u.name = given.name
+        )
+    ) THEN
+        RETURN;
+    END IF;
+    PERFORM nextval('evercore.declarations');
+    is_appending := EXISTS (SELECT FROM evercore.floors(0));
+
+    -- In a later statement, which sees the aggregates of commits that have ended before the look at the floors. A commit
+    -- on its way is of no type that is not stored: a type is stored before the commit is sent.
+    INSERT INTO evercore.unique_names (aggregate_type, name, is_complete)
+    SELECT given.aggregate, given.name, NOT EXISTS (
+        SELECT
+        FROM evercore.aggregate_types t
+        WHERE t.name = given.aggregate
+            AND (is_appending OR EXISTS (SELECT FROM evercore.aggregates a WHERE a.aggregate_type_id = t.id))
+    )
+    FROM unnest(aggregates, names) AS given(aggregate, name)
+    ON CONFLICT (aggregate_type, name) DO NOTHING;
+END
+$$;
+
+-- Stores declarations of tags and a new version. A type that is stored here for the first time has no events: no commit knows
 -- its number before this transaction ends, and one that learns it later names a version from before.
 CREATE FUNCTION evercore.declare_tags(aggregates text[], events text[], names text[], states smallint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     added integer[];
 BEGIN
-    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
-    PERFORM nextval('evercore.declared_tags');
+    PERFORM pg_advisory_xact_lock(evercore.declaring_lock());
+    PERFORM nextval('evercore.declarations');
 
     INSERT INTO evercore.aggregate_types (name)
     SELECT DISTINCT given.name FROM unnest(aggregates) AS given(name) ORDER BY given.name
@@ -308,8 +346,8 @@ $$;
 CREATE FUNCTION evercore.begin_tagging(aggregates text[], events text[], names text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
-    PERFORM nextval('evercore.declared_tags');
+    PERFORM pg_advisory_xact_lock(evercore.declaring_lock());
+    PERFORM nextval('evercore.declarations');
 
     UPDATE evercore.event_type_tags d
     SET state = 1
@@ -342,7 +380,7 @@ SET enable_mergejoin = off
 AS $$
 BEGIN
     -- Only this function changes the tags of an event, one call at a time.
-    PERFORM pg_advisory_xact_lock(evercore.tagging_lock());
+    PERFORM pg_advisory_xact_lock(evercore.declaring_lock());
 
     IF EXISTS (
         SELECT

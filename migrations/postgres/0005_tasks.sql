@@ -181,6 +181,62 @@ BEGIN
 END
 $$;
 
+-- Claims the tasks of a queue that are due, those of a higher priority first, up to one whose last lease has ended
+-- without an outcome; or that one alone. `now()` is when the statement began. `n` is the place in the order of the claim.
+CREATE FUNCTION evercore.claim_tasks(of_queue text, by_owner text, lasts interval, most bigint)
+RETURNS TABLE (
+    id uuid, queue text, key text, priority smallint, due timestamptz, attempts integer, failure text, task_type text,
+    version integer, codec smallint, payload bytea, correlation_id text, causation_id text, metadata text,
+    enqueued_at timestamptz, is_abandoned boolean, token bigint, owner text, n bigint
+)
+LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off
+SET jit = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH found AS MATERIALIZED (
+        SELECT f.*
+        FROM unnest('{0,1,2}'::smallint[]) AS p(priority)
+        CROSS JOIN LATERAL (
+            SELECT t.id, t.priority, t.due, t.token IS NOT NULL AS is_abandoned
+            FROM evercore.tasks t
+            WHERE t.queue = of_queue
+                AND t.priority = p.priority
+                AND t.due <= now()
+                AND NOT EXISTS (SELECT FROM evercore.paused_queues AS paused WHERE paused.queue = of_queue)
+            ORDER BY t.due, t.id
+            LIMIT most
+            FOR UPDATE OF t SKIP LOCKED
+        ) AS f
+    ),
+    ordered AS (
+        SELECT
+            f.id,
+            f.is_abandoned,
+            row_number() OVER claims AS n,
+            bool_or(f.is_abandoned) OVER claims AS has_abandoned
+        FROM found f
+        WINDOW claims AS (ORDER BY f.priority, f.due, f.id)
+    ),
+    chosen AS (
+        -- `has_abandoned` counts the row itself and those before it.
+        SELECT o.* FROM ordered o WHERE o.n = 1 OR o.n <= most AND NOT o.has_abandoned
+    )
+    UPDATE evercore.tasks t
+    SET token = nextval('evercore.task_tokens'), owner = by_owner, attempts = t.attempts + 1, due = now() + lasts
+    FROM chosen c
+    WHERE t.id = c.id
+    RETURNING
+        t.id, t.queue, t.key, t.priority, t.due, t.attempts, t.failure, t.task_type, t.version, t.codec, t.payload,
+        t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, c.is_abandoned, t.token, t.owner, c.n;
+END
+$$;
+
 -- Renews the leases that are held, and returns their tokens. No token is given twice, so it names its task. Locks the tasks
 -- in the order of their ids, as commits do that complete them.
 CREATE FUNCTION evercore.renew_tasks(held_ids uuid[], held_tokens bigint[], lasts interval) RETURNS SETOF bigint
@@ -265,6 +321,9 @@ SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
+    -- As `append` does for more keys than it locks one by one: the keys of the queue, before any row.
+    PERFORM pg_advisory_xact_lock(evercore.key_hash('kind', 'task ' || of_queue));
+
     RETURN QUERY
     WITH locked AS MATERIALIZED (
         SELECT t.* FROM evercore.ended_tasks t WHERE t.id = ANY (dead_ids) ORDER BY t.id FOR UPDATE

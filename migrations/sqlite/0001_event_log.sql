@@ -102,13 +102,13 @@ CREATE TABLE event_type_tags (
     PRIMARY KEY (event_type_id, name)
 ) STRICT, WITHOUT ROWID;
 
--- One row: the version of the declared tags, which every commit names.
-CREATE TABLE declared_tags (
+-- One row: the version of the declared tags and unique values, which every commit names.
+CREATE TABLE declarations (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     version  INTEGER NOT NULL
 ) STRICT;
 
-INSERT INTO declared_tags (only_row, version) VALUES (1, 0);
+INSERT INTO declarations (only_row, version) VALUES (1, 0);
 
 -- The newest snapshot of each aggregate.
 CREATE TABLE snapshots (

@@ -1,5 +1,6 @@
 //! sqlx on PostgreSQL.
 
+mod jobs;
 mod same_rows;
 mod serializable;
 
@@ -12,6 +13,7 @@ use tokio::sync::Mutex;
 use super::{Landed, Loaded, NewRow, POOL, Page, RawLog};
 use crate::domain::MoneyDeposited;
 
+pub(crate) use jobs::{Job, Jobs};
 pub(crate) use same_rows::{Aggregate, SameRows};
 pub(crate) use serializable::Serializable;
 

@@ -73,16 +73,23 @@ async fn measure(
         waits.push(handled.saturating_duration_since(committed));
     }
     running.shutdown().await?;
-    waits.sort_unstable();
-    let at = |part: usize| waits[(waits.len() - 1) * part / 100].as_secs_f64() * 1_000.0;
-    Ok(Latency {
-        engine: kind.name().to_owned(),
-        place: place.to_owned(),
-        commits: waits.len(),
-        median: at(50),
-        high: at(95),
-        longest: at(100),
-    })
+    Ok(Latency::of(kind, place, waits))
+}
+
+impl Latency {
+    /// Summarizes the waiting times of at least one handler.
+    pub(super) fn of(kind: Kind, place: &str, mut waits: Vec<Duration>) -> Self {
+        waits.sort_unstable();
+        let at = |part: usize| waits[(waits.len() - 1) * part / 100].as_secs_f64() * 1_000.0;
+        Self {
+            engine: kind.name().to_owned(),
+            place: place.to_owned(),
+            commits: waits.len(),
+            median: at(50),
+            high: at(95),
+            longest: at(100),
+        }
+    }
 }
 
 async fn ring(store: &EventStore, rings: u32) -> Result<(), Error> {

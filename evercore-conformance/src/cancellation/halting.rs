@@ -9,15 +9,14 @@ use async_trait::async_trait;
 use evercore::command::CommandId;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, CommandLogStorage, CommandsRequest,
-    Commit, Control, Controlled, DeclaredTags, Detail, DiscardedRequest, EventKey, FailedAttempt,
+    Commit, Control, Controlled, Declarations, Detail, DiscardedRequest, EventKey, FailedAttempt,
     Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents, InspectedAggregate,
     InspectedCommit, InspectedEvent, InspectedKey, InspectedParked, InspectedSubscription,
     InspectedTag, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate, LogQuery,
     LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
     Settlement, StorageEngine, StoredCommand, StoredQueue, StoredSubscription, StoredTag,
-    StoredTask, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage,
-    TagRequest, TagStorage, TaskClaim, TaskLease, TaskStorage, TasksRequest, Transactor, TypeName,
-    UniqueName,
+    StoredTask, SubscriptionStorage, TagBatch, TagDeclaration, TagKey, TagPage, TagRequest,
+    TagStorage, TaskClaim, TaskLease, TaskStorage, TasksRequest, Transactor, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::{QueueName, TaskId};
@@ -110,8 +109,16 @@ impl StorageEngine for Halting<dyn StorageEngine> {
         self.1.go(self.0.find_by_idempotency_key(key)).await
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+    async fn declarations(&self) -> Result<Declarations> {
+        self.1.go(self.0.declarations()).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
         self.1.go(self.0.declare_unique(names)).await
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        self.1.go(self.0.begin_claiming()).await
     }
 
     async fn record_claimed(
@@ -219,10 +226,6 @@ impl CommandLogStorage for Halting<dyn StorageEngine> {
 
 #[async_trait]
 impl TagStorage for Halting<dyn StorageEngine> {
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        self.1.go(self.0.declared_tags()).await
-    }
-
     async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
         self.1.go(self.0.declare_tags(declarations)).await
     }

@@ -14,7 +14,7 @@ use crate::domain::parcels::{
     store_one,
 };
 use crate::fixture::Fixture;
-use crate::journal::{Journal, idle};
+use crate::journal::{Journal, idle, until_true};
 use crate::race::race_all;
 
 /// The time between two commits of a writer, so that a log stays small.
@@ -378,6 +378,8 @@ pub(crate) async fn a_subscription_by_an_incomplete_tag_is_refused(
     let journal = Journal::default();
     let subscription = || new.subscription("the north").tag(north());
     let worker = subscription().spawn(journal.handler())?;
+    until_true(async || Ok(worker.is_finished() || !worker.status().partitions.is_empty())).await?;
+    assert!(worker.is_finished(), "the subscription follows a tag that is not complete");
     assert_error!(worker.join().await, Error::TagIncomplete { .. });
     let lanes = new.subscription("by region").event::<Sent>().lane("region");
     assert_error!(lanes.spawn(journal.handler())?.join().await, Error::TagIncomplete { .. });

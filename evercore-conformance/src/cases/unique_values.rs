@@ -1,13 +1,19 @@
 //! P5: a unique value belongs to at most one aggregate of a type.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use evercore::boundary::Tag;
 use evercore::engine::{Capability, Commit, Precondition, UniqueChange, UniqueStep};
-use evercore::{Aggregate, AggregateId, Error, EventStore, Result};
+use evercore::{
+    Aggregate, AggregateId, Error, EventStore, Expected, NaturalKey, Registry, Result, Stream,
+};
+use tokio::time::sleep;
 
 use crate::assert::assert_error;
-use crate::domain::guest::{self, Guest};
+use crate::domain::counter;
+use crate::domain::guest::{self, Guest, Invited, OldGuest, OldInvited};
 use crate::domain::member::{
     self, EMAIL, Greeted, Member, Registered, by_email, by_seat, with_email,
 };
@@ -16,6 +22,15 @@ use crate::race::{race, race_all};
 use crate::raw;
 
 const RUNNERS: usize = 12;
+
+/// The time between two commits of a writer, so that a log stays small.
+const PACE: Duration = Duration::from_micros(500);
+
+/// Opens a store of another program, with an engine of its own.
+async fn program(fixture: &Fixture, registry: Result<Registry>) -> Result<EventStore> {
+    let engine = fixture.harness().open().await?;
+    fixture.builder().registry(registry?).open_shared(engine).await
+}
 
 fn seats(seats: &[u32]) -> Registered {
     Registered { email: None, seats: seats.to_vec() }
@@ -492,4 +507,139 @@ pub(crate) async fn values_of_older_aggregates_are_claimed_by_a_call(
         assert_eq!((nothing.aggregates, nothing.is_complete), (0, true));
     }
     Ok(())
+}
+
+pub(crate) async fn a_running_older_program_is_refused_once_a_name_is_declared(
+    fixture: &Fixture,
+) -> Result<()> {
+    fixture.needs(Capability::UniqueValues)?;
+    let old = program(fixture, guest::old_registry()).await?;
+    let id = guest::invite_before(&old, Some("own")).await?;
+    let new = program(fixture, guest::new_registry()).await?;
+    for _ in 0..2 {
+        assert_error!(
+            guest::invite_before(&old, Some("own")).await,
+            Error::UndeclaredValues { aggregate, name } if aggregate == "guest" && name == "email"
+        );
+        let changed = guest::change_before(&old, id, "other").await;
+        assert_error!(changed, Error::UndeclaredValues { .. });
+        let stream = Stream::Key(NaturalKey::new("a key")?);
+        let events = [OldInvited(None)];
+        let appended = old.append::<OldGuest, _>(stream, Expected::Any, events).await;
+        assert_error!(appended, Error::UndeclaredValues { .. });
+    }
+    // The newer program's own commits go on.
+    guest::invite(&new, "new").await?;
+    assert_eq!(fixture.log().await?.len(), 2);
+    Ok(())
+}
+
+pub(crate) async fn a_first_aggregate_of_an_older_program_is_refused(
+    fixture: &Fixture,
+) -> Result<()> {
+    fixture.needs(Capability::UniqueValues)?;
+    // The older program is there, and has stored nothing yet.
+    let old = program(fixture, guest::old_registry()).await?;
+    let new = program(fixture, guest::new_registry()).await?;
+    let refused = guest::invite_before(&old, Some("own")).await;
+    assert_error!(refused, Error::UndeclaredValues { .. });
+    let id = guest::invite(&new, "own").await?;
+    assert_eq!(guest::find(&new, "own").await?, Some(id), "the name is complete at once");
+    Ok(())
+}
+
+pub(crate) async fn an_older_program_may_write_what_has_no_values(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::UniqueValues)?;
+    let old = program(fixture, guest::old_registry()).await?;
+    let id = guest::invite_before(&old, Some("own")).await?;
+    let new = program(fixture, guest::new_registry()).await?;
+    counter::create(&old, 1).await?;
+    let both = old.with_context(async |ctx| {
+        let mut counter = ctx.create::<counter::Counter>().await?;
+        ctx.apply(&mut counter, counter::Added { by: 1 })?;
+        let mut guest = ctx.load::<OldGuest>(id).await?;
+        ctx.apply(&mut guest, OldInvited(None))
+    });
+    assert_error!(both.await, Error::UndeclaredValues { .. });
+    counter::create(&old, 1).await?;
+    assert_eq!(fixture.log().await?.len(), 3);
+    drop(new);
+    Ok(())
+}
+
+/// A value that was not claimed, or by another aggregate as well, is not found with its aggregate.
+pub(crate) async fn each_value_is_claimed_beside_older_writers(fixture: &Fixture) -> Result<()> {
+    fixture.needs(Capability::UniqueValues)?;
+    fixture.needs(Capability::Inspection)?;
+    let old = program(fixture, guest::old_registry()).await?;
+    let older = [old.clone(), program(fixture, guest::old_registry()).await?, old.clone(), old];
+    let writers = older.into_iter().enumerate();
+    let writers: Vec<_> =
+        writers.map(|(number, store)| tokio::spawn(write_until_refused(store, number))).collect();
+    while fixture.log().await?.len() < 12 {
+        sleep(PACE).await;
+    }
+    let new = program(fixture, guest::new_registry()).await?;
+    let newer = tokio::spawn(write_newer(new.clone()));
+    claim_all(&new).await?;
+    newer.await.expect("a racing task panicked")?;
+    for writer in writers {
+        writer.await.expect("a racing task panicked")?;
+    }
+
+    let mut emails = HashMap::new();
+    for event in fixture.log().await? {
+        for Invited(email) in new.registry().decode_all::<Invited>(&event)? {
+            emails.insert(event.aggregate_id(), email);
+        }
+    }
+    for (id, email) in emails {
+        let email = email.expect("each guest has one");
+        assert_eq!(guest::find(&new, &email).await?, Some(id), "{email}");
+    }
+    Ok(())
+}
+
+/// Returns an address of a guest, which is sometimes that of guests of other writers.
+fn email(writer: usize, number: u32) -> String {
+    if number.is_multiple_of(8) { format!("shared {number}") } else { format!("{writer} {number}") }
+}
+
+async fn write_until_refused(store: EventStore, writer: usize) -> Result<()> {
+    for number in 0..100_000 {
+        sleep(PACE).await;
+        match guest::invite_before(&store, Some(&email(writer, number))).await {
+            Ok(_) => {}
+            Err(Error::UndeclaredValues { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    panic!("the older program was never refused")
+}
+
+async fn write_newer(store: EventStore) -> Result<()> {
+    for number in 0..24 {
+        sleep(PACE).await;
+        match guest::invite(&store, &email(99, number)).await {
+            Ok(_) | Err(Error::ValueTaken { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Claims all values, after guests whose address another one has were given others.
+async fn claim_all(store: &EventStore) -> Result<()> {
+    for _ in 0..10 {
+        let claimed = store.claim_unique_values::<Guest>(|_| {}).await?;
+        if claimed.is_complete {
+            return Ok(());
+        }
+        for unclaimed in claimed.unclaimed {
+            assert_error!(Err::<(), _>(unclaimed.error), Error::ValueTaken { .. });
+            let id = unclaimed.aggregate_id;
+            guest::change(store, id, &format!("own {id}")).await?;
+        }
+    }
+    panic!("the values are never complete")
 }

@@ -177,7 +177,7 @@ pub(crate) async fn an_unreadable_event_is_found_at_its_place(fixture: &Fixture)
     Ok(())
 }
 
-/// As a program leaves it that was not stopped before a newer one declared the value.
+/// As events that are written by hand leave it.
 pub(crate) async fn an_unclaimed_value_is_found(fixture: &Fixture) -> Result<()> {
     fixture.needs(Capability::UniqueValues)?;
     let (store, engine) = (fixture.store(), fixture.engine());

@@ -8,6 +8,8 @@ use evercore::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::domain::counter;
+
 const NAME: &str = "guest";
 const EMAIL: &str = "email";
 
@@ -60,8 +62,9 @@ impl Apply<Invited> for Guest {
     }
 }
 
+/// The types of the older program, one of them without values.
 pub(crate) fn old_registry() -> Result<Registry> {
-    Registry::builder().event::<OldInvited>().build()
+    Registry::builder().event::<OldInvited>().event::<counter::Added>().build()
 }
 
 pub(crate) fn new_registry() -> Result<Registry> {
@@ -78,6 +81,16 @@ pub(crate) async fn invite_before(store: &EventStore, email: Option<&str>) -> Re
             let mut guest = ctx.create::<OldGuest>().await?;
             ctx.apply(&mut guest, OldInvited(email.map(str::to_owned)))?;
             Ok::<_, Error>(guest.id())
+        })
+        .await
+}
+
+/// Gives a guest another address, by the older program.
+pub(crate) async fn change_before(store: &EventStore, id: AggregateId, email: &str) -> Result<()> {
+    store
+        .with_context(async |ctx| {
+            let mut guest = ctx.load::<OldGuest>(id).await?;
+            ctx.apply(&mut guest, OldInvited(Some(email.to_owned())))
         })
         .await
 }

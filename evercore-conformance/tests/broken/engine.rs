@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use evercore::command::CommandId;
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, Capabilities, ClaimRequest, CommandLogStorage, CommandsRequest,
-    Commit, Control, Controlled, DeclaredTags, Detail, DiscardedRequest, EventKey, EventRow,
+    Commit, Control, Controlled, Declarations, Detail, DiscardedRequest, EventKey, EventRow,
     FailedAttempt, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome, InspectEvents,
     InspectedAggregate, InspectedCommit, InspectedEvent, InspectedKey, InspectedParked,
     InspectedSubscription, Inspection, Lane, LastGiven, LeaseKey, LoadRequest, LoadedAggregate,
     LogQuery, LogWatch, NewSubscription, ParkedRequest, QueueControl, Reader, Registered, Settled,
     Settlement, StorageEngine, StoredCommand, StoredQueue, StoredSubscription, StoredTag,
-    StoredTask, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest,
-    TagStorage, TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
+    StoredTask, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage,
+    TaskClaim, TaskLease, TaskStorage, TasksRequest, TypeName, UniqueName,
 };
 use evercore::subscription::{DiscardedEvent, ParkedEvent};
 use evercore::task::{QueueName, TaskId};
@@ -83,6 +83,14 @@ pub(crate) trait Fault: std::fmt::Debug + Send + Sync + 'static {
         requests: Vec<TagRequest>,
     ) -> Result<Vec<TagPage>> {
         reader.read_tagged(requests).await
+    }
+
+    async fn declarations(&self, engine: &MemoryEngine) -> Result<Declarations> {
+        engine.declarations().await
+    }
+
+    async fn declare_unique(&self, engine: &MemoryEngine, names: &[UniqueName]) -> Result<()> {
+        engine.declare_unique(names).await
     }
 
     async fn declare_tags(
@@ -352,8 +360,16 @@ impl StorageEngine for FaultyEngine {
         self.log()?.find_by_idempotency_key(key).await
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
-        self.log()?.declare_unique(names).await
+    async fn declarations(&self) -> Result<Declarations> {
+        self.fault.declarations(self.log()?).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
+        self.fault.declare_unique(self.log()?, names).await
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        self.log()?.begin_claiming().await
     }
 
     async fn record_claimed(
@@ -437,10 +453,6 @@ impl Inspection for FaultyEngine {
 
 #[async_trait]
 impl TagStorage for FaultyEngine {
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        self.log()?.declared_tags().await
-    }
-
     async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
         self.fault.declare_tags(self.log()?, declarations).await
     }

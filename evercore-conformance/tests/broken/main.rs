@@ -52,8 +52,8 @@ use task_faults::{
     LosesTasksBesideEvents, RetriesNoTask,
 };
 use value_faults::{
-    ChangesOneByOne, ChecksValuesTooEarly, ClaimsNothing, FoldsValues, KeepsRefusedClaims,
-    KeepsReleased,
+    ChangesOneByOne, ChecksValuesTooEarly, ClaimsBesideCommits, ClaimsNothing, DeclaresInSilence,
+    FoldsValues, KeepsRefusedClaims, KeepsReleased,
 };
 use write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, CutsKeys,
@@ -210,6 +210,14 @@ caught! {
     a_claim_of_a_refused_commit_is_caught: KeepsRefusedClaims => [
         "p5::a_taken_value_refuses_the_whole_commit",
     ];
+    a_name_of_values_without_a_new_version_is_caught: DeclaresInSilence::default() => [
+        "p5::a_running_older_program_is_refused_once_a_name_is_declared",
+        "p5::a_first_aggregate_of_an_older_program_is_refused",
+        "p5::an_older_program_may_write_what_has_no_values",
+    ];
+    values_that_are_claimed_beside_commits_are_caught: ClaimsBesideCommits::default() => [
+        "p5::each_value_is_claimed_beside_older_writers",
+    ];
     folded_keys_are_caught: FoldsKeys => ["p5::keys_compare_byte_for_byte"];
     an_event_applied_twice_is_caught: AppliesTwice => [
         "p6::snapshot_plus_tail_is_full_replay_at_every_sequence",
@@ -285,10 +293,11 @@ caught! {
     forgotten_versions_are_caught: ForgetsVersions => [
         "p12::an_event_of_an_unknown_version_is_named",
     ];
-    a_forgotten_version_of_the_tags_is_caught: ForgetsTheVersion => [
+    a_forgotten_version_of_the_declarations_is_caught: ForgetsTheVersion => [
         "p14::a_running_older_program_is_refused_once_tags_are_given",
         "p14::a_first_event_of_an_older_program_is_refused",
         "p14::a_tag_that_is_retired_refuses_what_rests_on_it",
+        "p5::a_running_older_program_is_refused_once_a_name_is_declared",
     ];
     a_backfill_that_waits_for_no_commit_is_caught: WaitsForNoCommit => [
         "p14::no_decision_misses_an_event_beside_older_writers",

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::boundary::Tags;
 use evercore::engine::{
-    Commit, Reader, StorageEngine, StoredTag, TagBatch, TagDeclaration, TagPage, TagRequest,
-    TagState, TagStorage,
+    Commit, Declarations, Reader, StorageEngine, StoredTag, TagBatch, TagDeclaration, TagPage,
+    TagRequest, TagState, TagStorage,
 };
 use evercore::{Committed, Error, Position, Result};
 use evercore_memory::MemoryEngine;
@@ -144,7 +144,7 @@ impl Fault for CutsTaggedPages {
     }
 }
 
-/// Stores commits whatever version of the declared tags they name.
+/// Stores commits whatever version of the declarations they name.
 #[derive(Debug)]
 pub(crate) struct ForgetsTheVersion;
 
@@ -155,31 +155,40 @@ impl Fault for ForgetsTheVersion {
     }
 }
 
-/// Compares the version of a commit, waits, and then stores the commit, while a backfill waits for no commit: as an
-/// engine whose backfill begins before the commits that it could not refuse have ended.
+/// Compares the version of a commit and then stores it. A commit that is held back is stored once what was declared
+/// meanwhile is complete, or after ten seconds.
+pub(crate) async fn commit_late(
+    engine: &MemoryEngine,
+    commit: Commit,
+    is_held: bool,
+    is_complete: impl Fn(&Declarations) -> bool,
+) -> Result<Committed> {
+    let version = engine.declarations().await?.version;
+    if commit.declared.is_some_and(|declared| declared != version) {
+        return Err(Error::DeclarationsChanged);
+    }
+    for _ in 0..if is_held { 1_000 } else { 0 } {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if is_complete(&engine.declarations().await?) {
+            break;
+        }
+    }
+    engine.commit(Commit { declared: None, ..commit }).await
+}
+
+/// Compares the version of a commit of the older program, waits, and then stores the commit, while a backfill waits for
+/// no commit: as an engine whose backfill begins before the commits that it could not refuse have ended.
 #[derive(Debug)]
 pub(crate) struct WaitsForNoCommit;
 
 #[async_trait]
 impl Fault for WaitsForNoCommit {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
-        let version = engine.declared_tags().await?.version;
-        if commit.declared.is_some_and(|declared| declared != version) {
-            return Err(Error::TagsChanged);
-        }
-        // Until the backfill has ended, if it is about to.
-        let is_complete = async || -> Result<bool> {
-            let declared = engine.declared_tags().await?;
-            Ok(declared.tags.iter().all(|(_, state)| *state == TagState::Complete))
+        let is_older = commit.events.iter().any(|event| event.event_type == "parcel-posted");
+        let is_complete = |declared: &Declarations| {
+            declared.tags.iter().all(|(_, state)| *state == TagState::Complete)
         };
-        let lacks_tags = commit.events.iter().any(|event| event.tags.is_empty());
-        for _ in 0..if lacks_tags { 100 } else { 0 } {
-            if is_complete().await? {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        engine.commit(Commit { declared: None, ..commit }).await
+        commit_late(engine, commit, is_older, is_complete).await
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use evercore::boundary::Tag;
 use evercore::engine::{
-    Commit, LoadRequest, LoadTarget, LoadedAggregate, Reader, StorageEngine, UniqueChange,
+    Commit, Declarations, LoadRequest, LoadTarget, LoadedAggregate, Reader, StorageEngine,
+    UniqueChange, UniqueName,
 };
 use evercore::{AggregateId, Committed, Error, Result, Sequence};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
+use crate::tag_faults::commit_late;
 
 /// Claims nothing.
 #[derive(Debug)]
@@ -77,6 +80,50 @@ impl Fault for ChecksValuesTooEarly {
             request.target = LoadTarget::Id(holder);
         }
         reader.load(request).await
+    }
+}
+
+/// Stores names without a new version.
+#[derive(Debug, Default)]
+pub(crate) struct DeclaresInSilence(AtomicI64);
+
+#[async_trait]
+impl Fault for DeclaresInSilence {
+    async fn declarations(&self, engine: &MemoryEngine) -> Result<Declarations> {
+        let mut declarations = engine.declarations().await?;
+        declarations.version -= self.0.load(Ordering::Relaxed);
+        Ok(declarations)
+    }
+
+    async fn declare_unique(&self, engine: &MemoryEngine, names: &[UniqueName]) -> Result<()> {
+        let before = engine.declarations().await?.version;
+        engine.declare_unique(names).await?;
+        let hidden = engine.declarations().await?.version - before;
+        self.0.fetch_add(hidden, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        let hidden = self.0.load(Ordering::Relaxed);
+        commit.declared = commit.declared.map(|declared| declared + hidden);
+        engine.commit(commit).await
+    }
+}
+
+/// Compares the version of a commit of the older program, waits, and then stores the commit, while a call that claims
+/// values waits for no commit. It holds back one commit, so that the others reach the number that the case waits for.
+#[derive(Debug, Default)]
+pub(crate) struct ClaimsBesideCommits(AtomicI64);
+
+#[async_trait]
+impl Fault for ClaimsBesideCommits {
+    async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
+        let is_older = !commit.events.is_empty() && commit.unique.is_empty();
+        let is_held = is_older && self.0.fetch_add(1, Ordering::Relaxed) == 4;
+        let is_complete = |declared: &Declarations| {
+            !declared.unique.is_empty() && declared.unique.iter().all(|name| name.is_complete)
+        };
+        commit_late(engine, commit, is_held, is_complete).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Holds the statements about declared tags and about tags that are given to older events.
+//! Holds the statements about declarations and about tags that are given to older events.
 
 use super::Statement;
 use crate::options::Schema;

@@ -11,10 +11,10 @@ use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use super::outcomes::Outcomes;
+use super::task_columns::{DoneColumns, TaskColumns};
 use super::verdict::{key_change_code, precondition_code};
 use crate::statements::Statements;
 use crate::tags::{AtomColumns, TagLocks, numbers, some};
-use crate::tasks::{DoneColumns, TaskColumns};
 use crate::types::Known;
 
 /// A group of commits, as the columns that `append` takes.
@@ -33,7 +33,7 @@ pub(crate) struct Columns<'a> {
     done: DoneColumns,
     tasks: TaskColumns<'a>,
     outcomes: Outcomes<'a>,
-    /// The version of the declared tags that the commits name: the lowest, so that no commit passes with an old one. If
+    /// The version of the declarations that the commits name: the lowest, so that no commit passes with an old one. If
     /// the group is refused, each commit is sent alone.
     declared: Option<i64>,
 }

@@ -2,7 +2,8 @@
 //! own, also while other clients write what it rests on and commits are slow. Each event holds how many matching events
 //! its decision has seen, and is compared with the log afterwards.
 //!
-//! Three controls with known faults run in the same crowd, until one of their decisions is stale.
+//! Three controls with known faults run in the same crowd, until one of their decisions is stale. A further crowd takes
+//! single seats.
 //!
 //! `EVERCORE_DECISIONS` sets the number of decisions that land in each run. The long form:
 //! `EVERCORE_DECISIONS=20000 cargo test -p evercore-postgres --release --test decisions -- --nocapture --test-threads=1`.
@@ -11,6 +12,7 @@ mod courses;
 mod crowd;
 mod faults;
 mod judge;
+mod race;
 
 use crowd::{Crowd, Schema};
 use faults::Fault;
@@ -52,6 +54,22 @@ async fn no_decision_is_stale_beside_slow_and_unconditional_writers() {
     println!("ours: {judged}");
     assert_eq!((judged.stale, judged.overfilled), (0, 0), "{judged}");
     assert!(judged.forced > 0 && judged.conflicts > 0, "they meet: {judged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_seat_is_taken_once() {
+    let schema = Schema::new("single_seats", Fault::None).await;
+    let overfilled = race::overfilled(&schema, decisions()).await;
+    println!("ours: {overfilled} of {} courses with one seat are overfilled", decisions());
+    assert_eq!(overfilled, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn single_seats_without_locks_are_caught() {
+    let schema = Schema::new("single_seats_without_locks", Fault::NoLocks).await;
+    let overfilled = race::overfilled(&schema, decisions()).await;
+    println!("NoLocks: {overfilled} of {} courses with one seat are overfilled", decisions());
+    assert!(overfilled > 0, "the control");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -314,7 +314,7 @@ async fn tag(engine: &PostgresEngine) -> Result<()> {
     let name = format!("late in {}", CommitId::generate());
     let late = StoredTag { event, name: name.as_str().into() };
     engine.declare_tags(&[(late.clone(), TagDeclaration::Given)]).await?;
-    assert!(engine.declared_tags().await?.tags.iter().any(|(tag, _)| *tag == late));
+    assert!(engine.declarations().await?.tags.iter().any(|(tag, _)| *tag == late));
     engine.begin_tagging(std::slice::from_ref(&late)).await?;
     let page = engine.read_log(LogQuery::new(Position::START, PAGE)).await?;
     let events: Vec<_> = page

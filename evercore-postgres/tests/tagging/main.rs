@@ -1,6 +1,7 @@
-//! A backfill of tags beside a transaction that began before it, and reads by many tags.
+//! A backfill of tags and a claim of unique values beside a transaction that began before, and reads by many tags.
 
 mod alternatives;
+mod values;
 
 use std::time::Duration;
 

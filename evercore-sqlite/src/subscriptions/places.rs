@@ -10,10 +10,10 @@ use evercore::subscription::Partition;
 use evercore::{Error, EventFilter, Position, Result, Start, SubscriptionName};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::micros;
 use super::settle::unpark;
 use crate::error::Problem;
 use crate::log;
+use crate::row::micros;
 
 const ASK_FOR: &str = include_str!("ask_for.sql");
 const DELETE: &str = include_str!("delete.sql");

@@ -5,10 +5,10 @@ use evercore::engine::{CursorMove, Settled, Settlement};
 use evercore::{Error, Position, SubscriptionName};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::micros;
 use crate::error::Problem;
 use crate::log;
 use crate::row::json;
+use crate::row::micros;
 
 const END_REDRIVE: &str = include_str!("end_redrive.sql");
 const MOVE_CURSOR: &str = include_str!("move_cursor.sql");

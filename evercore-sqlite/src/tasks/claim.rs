@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use super::rows;
 use crate::error::Problem;
 use crate::row::json;
-use crate::subscriptions::micros;
+use crate::row::micros;
 
 const CLAIM: &str = include_str!("claim.sql");
 const FIND_DUE: &str = include_str!("find_due.sql");

@@ -12,9 +12,9 @@ use super::commands::log_commands;
 use super::outcome::Outcome;
 use super::preconditions::{StoredAggregates, check_preconditions};
 use super::rows::{Known, declared_version, execute, outcome_of, register_types, take_ids};
+use super::tasks::{check_tasks, land_tasks};
 use super::unique::change_unique;
 use crate::error::Problem;
-use crate::tasks::{check_tasks, land_tasks};
 use crate::types::{Names, Types};
 
 const INSERT_AGGREGATE: &str = include_str!("insert_aggregate.sql");
@@ -131,7 +131,7 @@ fn land_one(
         Err(refusal) => return Ok(Verdict::Otherwise(Err(refusal))),
     };
     if commit.declared.is_some_and(|declared| declared != version) {
-        return Ok(Verdict::Otherwise(Err(Error::TagsChanged)));
+        return Ok(Verdict::Otherwise(Err(Error::DeclarationsChanged)));
     }
     if let Err(refusal) = check_tasks(connection, commit)? {
         return Ok(Verdict::Otherwise(Err(refusal)));

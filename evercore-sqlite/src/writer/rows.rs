@@ -10,10 +10,11 @@ use crate::error::{Failure, Problem};
 use crate::row::checked;
 use crate::types::AggregateTypeId;
 
+const BUMP_VERSION: &str = "UPDATE declarations SET version = version + 1";
 const FIND_HOLDER: &str =
     "SELECT id FROM aggregates WHERE aggregate_type_id = ?1 AND natural_key = ?2";
 const IS_USED: &str = "SELECT 1 FROM commits WHERE idempotency_key = ?1";
-const DECLARED_VERSION: &str = "SELECT version FROM declared_tags";
+const DECLARED_VERSION: &str = "SELECT version FROM declarations";
 const READ_OUTCOME: &str = include_str!("read_outcome.sql");
 const READ_STANDING: &str = include_str!("read_standing.sql");
 const REGISTER_AGGREGATE_TYPES: &str = include_str!("register_aggregate_types.sql");
@@ -46,9 +47,15 @@ pub(crate) fn positions(first: Option<i64>, last: Option<i64>) -> Result<Positio
     }
 }
 
-/// Returns the version of the declared tags, which a commit has to name.
+/// Returns the version of the declarations, which a commit has to name.
 pub(crate) fn declared_version(connection: &Connection) -> Result<i64, Problem> {
     Ok(connection.prepare_cached(DECLARED_VERSION)?.query_one([], |row| row.get(0))?)
+}
+
+/// Stores a new version of the declarations.
+pub(crate) fn bump_version(connection: &Connection) -> Result<(), Problem> {
+    connection.prepare_cached(BUMP_VERSION)?.execute([])?;
+    Ok(())
 }
 
 pub(super) fn outcome_of(connection: &Connection, id: CommitId) -> Result<Option<Known>, Problem> {

@@ -13,7 +13,6 @@ type Seconds = Family<OfSubscription, Gauge<f64, AtomicU64>>;
 
 /// Registers what was found in the database; only that it is down, if nothing was.
 pub(super) fn register(registry: &mut Registry, found: Option<&[SubscriptionInfo]>) {
-    let registry = registry.sub_registry_with_prefix("evercore");
     let up: Gauge = Gauge::default();
     up.set(i64::from(found.is_some()));
     registry.register("up", "Whether the scrape has reached the database", up);

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use evercore::engine::StorageEngine;
+use evercore::task;
+use evercore::task::{Claimed, Handlers, Task, TaskError};
 use evercore::{
     Error, EventStore, FailurePolicy, HandlerRetry, RecordedEvent, Result, RetryPolicy, each,
 };
@@ -17,6 +19,25 @@ use crate::engine::{Mood, Watched};
 use crate::exposition::Exposition;
 use crate::lamps::{self, Lamp, Switched};
 use crate::until;
+
+#[task(queue = "errands")]
+struct Errand {
+    is_possible: bool,
+}
+
+/// Leaves a dead, a due and a scheduled task in a queue that is paused.
+async fn leave_errands(store: &EventStore) -> Result<()> {
+    store.enqueue(Errand { is_possible: false }).await?;
+    let handlers = Handlers::new().on(async |errand: Claimed<Errand>| {
+        assert!(!errand.is_possible);
+        Err(TaskError::permanent("it is impossible"))
+    });
+    assert_eq!(store.queue("errands").run_due(handlers).await?.dead, 1);
+    store.enqueue(Errand { is_possible: true }).await?;
+    let later = Task::new(Errand { is_possible: true }).after(Duration::from_secs(3_600));
+    store.enqueue(later).await?;
+    store.queues().pause("errands").await
+}
 
 /// Works with a store so that each metric has something to count, and returns what a scrape says.
 pub(crate) async fn scraped(engine: Arc<dyn StorageEngine>) -> Result<Exposition> {
@@ -46,6 +67,8 @@ pub(crate) async fn scraped(engine: Arc<dyn StorageEngine>) -> Result<Exposition
             ctx.apply(&mut lamp, Switched { is_on: false })
         })
         .await?;
+
+    leave_errands(&store).await?;
 
     let retry = HandlerRetry::default().attempts(2).longest(Duration::from_millis(5));
     let handler = each(
@@ -93,7 +116,7 @@ fn assert_plausible(read: &Exposition) {
     let commits = |answer| value("commit_duration_seconds_count", Some(("answer", answer)));
     let letters = |name| value(name, Some(("subscription", "letters")));
     assert_eq!(value("up", None), Some(1.0));
-    assert_eq!(commits("stored"), Some(8.0));
+    assert_eq!(commits("stored"), Some(8.0 + 3.0));
     assert_eq!(commits("conflict"), Some(2.0));
     assert_eq!(commits("refused"), Some(1.0));
     assert_eq!(commits("failed"), Some(0.0));
@@ -108,6 +131,12 @@ fn assert_plausible(read: &Exposition) {
     assert_eq!(letters("subscription_lag_positions"), Some(0.0));
     assert_eq!(letters("subscription_lag_seconds"), Some(0.0));
     assert_eq!(letters("subscription_paused"), Some(0.0));
+    let errands = |name| value(name, Some(("queue", "errands")));
+    for gauge in ["queue_due", "queue_scheduled", "queue_dead", "queue_paused"] {
+        assert_eq!(errands(gauge), Some(1.0), "{gauge}");
+    }
+    assert_eq!(errands("queue_running"), Some(0.0));
+    assert!(errands("queue_wait_seconds") < Some(60.0), "{read:?}");
     let stored = Some(("answer", "stored"));
     for (name, label) in
         [("commit_duration_seconds_sum", stored), ("load_duration_seconds_sum", None)]
@@ -130,7 +159,7 @@ async fn a_scrape_counts_what_a_store_on_sqlite_did() -> Result<()> {
         SqliteEngine::open(folder.path().join("lamps.db"), SqliteOptions::default()).await?;
     let read = scraped(Arc::new(engine)).await?;
     assert_plausible(&read);
-    assert_eq!(read.value("evercore_group_commits_sum", None), Some(11.0));
+    assert_eq!(read.value("evercore_group_commits_sum", None), Some(11.0 + 3.0));
     assert!(read.value("evercore_group_duration_seconds_count", None) >= Some(1.0), "{read:?}");
     Ok(())
 }

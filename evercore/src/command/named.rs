@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::target::Target;
-use crate::task::TaskBody;
+use crate::TaskBody;
 use crate::{Aggregate, Decide, Result};
 
 #[cfg(doc)]

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::log::storage;
+use crate::TaskId;
 use crate::engine::{
     Capability, CommandOutcome, LONGEST_WAIT, Positions, StoredCommand, StoredPlace, StoredTask,
     require,
 };
 use crate::retry::pause;
-use crate::task::TaskId;
 use crate::{AggregateId, CommandId, Error, EventStore, Result};
 
 /// The time between the first two looks at the outcome of a command; each later one is twice as long.

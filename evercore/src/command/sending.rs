@@ -2,8 +2,9 @@
 
 use super::execute::Execute;
 use super::named::Command;
+use crate::Task;
 use crate::engine::Capability;
-use crate::task::{QueueName, Task};
+use crate::task::QueueName;
 use crate::{CommandId, Context, Error, EventStore, Result};
 
 impl EventStore {

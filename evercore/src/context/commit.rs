@@ -121,7 +121,7 @@ impl Context {
         let written: Vec<_> = commit.writes.iter().map(|write| write.id).collect();
         let answer = async {
             check_recorded_at(&commit)?;
-            store.known_tags().await?.admit(&mut commit)?;
+            store.declared().await?.admit(&mut commit)?;
             // A transaction that only records a batch is no commit of the context.
             let is_commit = !commit.writes.is_empty()
                 || commit.idempotency.is_some()

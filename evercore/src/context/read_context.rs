@@ -14,6 +14,7 @@ use crate::engine::{
 use crate::error::{unknown_id, unknown_key, unknown_value};
 use crate::metadata::check_label;
 use crate::shared::Shared;
+use crate::shared::declared::Declared;
 use crate::shared::known_tags::KnownTags;
 use crate::shared::state::State;
 use crate::unique::UniqueKey;
@@ -61,20 +62,20 @@ pub struct ReadContext {
     store: Arc<Shared>,
     id: ContextId,
     reader: Box<dyn Reader>,
-    /// The declared tags before the view was opened.
-    tags: Arc<KnownTags>,
+    /// The declarations before the view was opened.
+    declared: Arc<Declared>,
 }
 
 impl ReadContext {
     /// Opens a view.
     pub(crate) async fn open(store: Arc<Shared>) -> Result<Self> {
-        let tags = store.tags_before_view().await?;
+        let declared = store.declared_before_view().await?;
         let reader = store.engine.begin_read().await?;
-        Ok(Self { store, id: ContextId::next(), reader, tags })
+        Ok(Self { store, id: ContextId::next(), reader, declared })
     }
 
     pub(super) fn parts(&self) -> (&dyn Reader, &Shared, &KnownTags) {
-        (&*self.reader, &self.store, &self.tags)
+        (&*self.reader, &self.store, &self.declared.tags)
     }
 
     /// Loads an aggregate by its id.
@@ -146,7 +147,7 @@ impl ReadContext {
     async fn find_value<T: Aggregate>(&self, value: &Tag) -> Result<Option<StateAggregate<T>>> {
         require(&*self.store.engine, Capability::UniqueValues)?;
         let aggregate_type = self.store.stored_name::<T>().await?;
-        self.store.require_complete(aggregate_type, value.name()).await?;
+        self.declared.unique.require_complete(aggregate_type, value.name())?;
         self.read_aggregate(LoadTarget::Unique(value.clone()), None).await
     }
 
@@ -246,7 +247,7 @@ impl ReadContext {
     #[instrument(level = "debug", skip_all, fields(?tags, %after), err(level = "debug"))]
     pub async fn read_tagged(&self, tags: &[Tag], after: Position) -> Result<LogPage> {
         let request = tagged(&self.store, tags, after)?;
-        self.tags.check_complete(std::slice::from_ref(&request.query))?;
+        self.declared.tags.check_complete(std::slice::from_ref(&request.query))?;
         read_tagged(&*self.reader, request).await
     }
 

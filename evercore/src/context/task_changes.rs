@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use crate::engine::{NewTask, TaskChange};
-use crate::task::{IfKeyExists, QueueName, TaskKey};
-use crate::{Error, Result};
+use crate::{Error, IfKeyExists, QueueName, Result, TaskKey};
 
 /// The staged changes of queues, in their order. No two are of the same key.
 #[derive(Debug, Default)]

@@ -2,9 +2,7 @@
 
 use super::Context;
 use crate::engine::{Capability, Completion, NewTask, TaskChange, require};
-use crate::task::body::TypeOf;
-use crate::task::{QueueName, Task, TaskBody, TaskId, TaskKey};
-use crate::{Error, Result};
+use crate::{Error, QueueName, Result, Task, TaskBody, TaskId, TaskKey, TaskType};
 
 impl Context {
     /// Enqueues a task: work that is done after the commit, by a [worker](crate::EventStore::queue) of this process or
@@ -72,7 +70,7 @@ impl Context {
             None => QueueName::new(T::QUEUE)?,
         };
         let prepared = self.store.prepare_task(
-            const { &TypeOf::<T>::TYPE },
+            const { &TaskType::<T>::TYPE },
             |codec, round_trips| T::ENCODING.encode(body, codec, round_trips),
             due,
             metadata,

@@ -9,10 +9,9 @@ use super::{
     UniqueChange,
 };
 use crate::evolution::unreadable::Unreadable;
-use crate::task::{QueueName, TaskId, TaskKey};
 use crate::{
     AggregateId, CommitId, Error, EventMeta, EventPlace, Fingerprint, IdempotencyKey, NaturalKey,
-    Payload, Position, Sequence, Tag, Tags,
+    Payload, Position, QueueName, Sequence, Tag, Tags, TaskId, TaskKey,
 };
 
 /// Everything that one context wants to store, together or not at all.
@@ -45,8 +44,8 @@ pub struct Commit {
     /// The changes of queues, in their order, no two of the same key. They take effect after the work that the commit
     /// completes is recorded as done.
     pub tasks: Vec<TaskChange>,
-    /// The [version](super::DeclaredTags::version) of the declared tags that the program knows; the commit is refused if
-    /// another one is stored. The core names it on every engine that has tags.
+    /// The [version](super::Declarations::version) of the declarations that the program knows; the commit is refused if
+    /// another one is stored. The core names it on every engine that has tags or unique values.
     pub declared: Option<i64>,
     /// The work that is done with this commit: it is recorded as done if and only if the commit is stored.
     pub completes: Vec<Completion>,

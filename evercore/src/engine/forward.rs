@@ -8,11 +8,11 @@ use async_trait::async_trait;
 
 use super::{
     AcquireRequest, Acquired, Beat, Capabilities, Capability, CommandLogStorage, Commit, Control,
-    DeclaredTags, Detail, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
+    Declarations, Detail, DiscardedRequest, Heartbeat, HistoryRequest, IdBlock, IdempotentOutcome,
     Inspection, Lane, LeaseKey, LoadRequest, LoadedAggregate, LogQuery, LogWatch, NewSubscription,
     ParkedRequest, Reader, Registered, Settled, Settlement, StorageEngine, StoredSubscription,
-    StoredTag, StoredUnique, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest,
-    TagStorage, TaskStorage, TypeName, UniqueName,
+    StoredTag, SubscriptionStorage, TagBatch, TagDeclaration, TagPage, TagRequest, TagStorage,
+    TaskStorage, TypeName, UniqueName,
 };
 use crate::observer::Observer;
 use crate::{
@@ -125,9 +125,19 @@ pub trait Forward: Debug + Send + Sync + 'static {
         self.engine().find_by_idempotency_key(key).await
     }
 
+    /// See [`StorageEngine::declarations`].
+    async fn declarations(&self) -> Result<Declarations> {
+        self.engine().declarations().await
+    }
+
     /// See [`StorageEngine::declare_unique`].
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
         self.engine().declare_unique(names).await
+    }
+
+    /// See [`StorageEngine::begin_claiming`].
+    async fn begin_claiming(&self) -> Result<()> {
+        self.engine().begin_claiming().await
     }
 
     /// See [`StorageEngine::record_claimed`].
@@ -193,11 +203,6 @@ pub trait Forward: Debug + Send + Sync + 'static {
     /// See [`Reader::read_tagged`].
     async fn read_tagged(&self, requests: Vec<TagRequest>) -> Result<Vec<TagPage>> {
         self.engine().read_tagged(requests).await
-    }
-
-    /// See [`TagStorage::declared_tags`].
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        self.engine().declared_tags().await
     }
 
     /// See [`TagStorage::declare_tags`].
@@ -333,8 +338,16 @@ impl<F: Forward> StorageEngine for F {
         Forward::find_by_idempotency_key(self, key).await
     }
 
-    async fn declare_unique(&self, names: &[UniqueName]) -> Result<Vec<StoredUnique>> {
+    async fn declarations(&self) -> Result<Declarations> {
+        Forward::declarations(self).await
+    }
+
+    async fn declare_unique(&self, names: &[UniqueName]) -> Result<()> {
         Forward::declare_unique(self, names).await
+    }
+
+    async fn begin_claiming(&self) -> Result<()> {
+        Forward::begin_claiming(self).await
     }
 
     async fn record_claimed(
@@ -396,10 +409,6 @@ impl<F: Forward> Reader for F {
 
 #[async_trait]
 impl<F: Forward> TagStorage for F {
-    async fn declared_tags(&self) -> Result<DeclaredTags> {
-        Forward::declared_tags(self).await
-    }
-
     async fn declare_tags(&self, declarations: &[(StoredTag, TagDeclaration)]) -> Result<()> {
         Forward::declare_tags(self, declarations).await
     }

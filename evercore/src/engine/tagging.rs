@@ -8,22 +8,12 @@ use async_trait::async_trait;
 use super::boundary::StoredEvent;
 use crate::{Position, Result, Tags};
 
-#[expect(unused_imports, reason = "the docs link to it")]
-use crate::Error;
-
-/// Keeps the tags that programs declare for event types, with a version that every commit names, and adds them to older
-/// events. Only called if the engine declares [`Capability::Tags`](super::Capability::Tags).
-///
-/// An engine refuses each commit whose [`declared`](super::Commit::declared) is not the version that is stored, with
-/// [`Error::TagsChanged`]. Without this, a program that does not know of a tag could store events without it after the
-/// events of the type have been given their tags.
+/// Keeps the tags that programs declare for event types, and adds them to older events. Only called if the engine
+/// declares [`Capability::Tags`](super::Capability::Tags).
 #[async_trait]
 pub trait TagStorage {
-    /// Returns the version and all declared tags, as of one moment.
-    async fn declared_tags(&self) -> Result<DeclaredTags>;
-
-    /// Stores declarations, and a new version, in one step. A declaration that is stored already stays as it is, except
-    /// that [`TagDeclaration::Retired`] makes it [`TagState::Retired`].
+    /// Stores declarations, and a new [version](super::Declarations::version), in one step. A declaration that is stored
+    /// already stays as it is, except that [`TagDeclaration::Retired`] makes it [`TagState::Retired`].
     ///
     /// The tag of a type that was not stored before, not even under its name, is [`TagState::Complete`] at once: no
     /// commit can have events of the type, until a program knows its number, and then the commit names an older version
@@ -47,16 +37,6 @@ pub struct StoredTag {
     pub event: StoredEvent,
     /// The name of the tag.
     pub name: Arc<str>,
-}
-
-/// The tags that programs have declared, as they are stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeclaredTags {
-    /// The version, which is another one after each change that makes programs read the declarations again.
-    pub version: i64,
-    /// The tags, in no particular order, each once.
-    pub tags: Vec<(StoredTag, TagState)>,
 }
 
 /// What the events of a type have of a tag.
@@ -103,14 +83,6 @@ pub struct RetaggedEvent {
     pub before: Tags,
     /// The tags that it gets: these and others.
     pub after: Tags,
-}
-
-impl DeclaredTags {
-    /// Makes the declarations of a version.
-    #[must_use]
-    pub const fn new(version: i64, tags: Vec<(StoredTag, TagState)>) -> Self {
-        Self { version, tags }
-    }
 }
 
 impl RetaggedEvent {

@@ -8,8 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{Claim, LogWatch};
 #[expect(unused_imports, reason = "the docs link to it")]
 use crate::Error;
-use crate::task::{IfKeyExists, Priority, QueueName, TaskId, TaskKey};
-use crate::{Metadata, Payload, Result};
+use crate::{IfKeyExists, Metadata, Payload, Priority, QueueName, Result, TaskId, TaskKey};
 
 /// A change of the tasks of a queue, as a part of a [`Commit`](super::Commit).
 #[derive(Clone, Debug)]

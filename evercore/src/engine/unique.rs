@@ -52,6 +52,14 @@ pub struct StoredUnique {
     pub is_complete: bool,
 }
 
+impl UniqueName {
+    /// Returns whether it is this stored one.
+    #[must_use]
+    pub fn is(&self, stored: &StoredUnique) -> bool {
+        *self.aggregate_type == *stored.aggregate_type && *self.name == *stored.name
+    }
+}
+
 impl StoredUnique {
     /// Makes a declared name.
     #[must_use]

@@ -93,7 +93,7 @@ impl Error {
         match self {
             Self::Conflict { .. }
             | Self::BoundaryConflict { .. }
-            | Self::TagsChanged
+            | Self::DeclarationsChanged
             | Self::KeyTaken { .. }
             | Self::ValueTaken { .. }
             | Self::IdempotencyKeyUsed { .. }
@@ -145,7 +145,6 @@ impl Error {
             | Self::EventOutsideBoundary { .. }
             | Self::MissingCodec { .. }
             | Self::ValuesIncomplete { .. }
-            | Self::UndeclaredValues { .. }
             // A service names its subscriptions and filters itself: no client can correct them.
             | Self::UnknownFilterName { .. }
             | Self::NoTags
@@ -173,6 +172,7 @@ impl Error {
             | Self::Closed => ErrorKind::Unavailable,
 
             Self::OlderProgram { .. }
+            | Self::UndeclaredValues { .. }
             | Self::TagIncomplete { .. }
             | Self::TagRetired { .. }
             | Self::UnknownScheme { .. } | Self::InvalidUrl { .. } | Self::CannotOpen { .. } => {

@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::{ConflictReason, EventPlace, OpenProblem, RuntimeProblem, UndecodableEvent};
 use crate::format::error::{DecodeError, MissingFeature};
-use crate::task::TaskId;
 use crate::{
     Aggregate, AggregateId, CommandId, CommitId, EventFilter, NaturalKey, Position,
-    RoundTripMismatch, Sequence, SubscriptionName, Tag,
+    RoundTripMismatch, Sequence, SubscriptionName, Tag, TaskId,
 };
 
 /// The result of every fallible function of Evercore.
@@ -57,12 +56,12 @@ pub enum Error {
         tags: String,
     },
 
-    /// Programs have declared other tags of events since this one looked. Nothing was written. Like
+    /// Programs have declared other tags or unique values since this one looked. Nothing was written. Like
     /// [`Conflict`](Self::Conflict), it is retried by [`with_context`](crate::EventStore::with_context).
     #[error(
-        "the declared tags of events were changed while the commit was on its way, so it was not stored; make the call again"
+        "other programs have declared tags or unique values while the commit was on its way, so it was not stored; make the call again"
     )]
-    TagsChanged,
+    DeclarationsChanged,
 
     /// This program writes events without a tag that a newer program has declared for their type. A decision by that tag
     /// would not see them.
@@ -156,7 +155,7 @@ pub enum Error {
     },
 
     /// The database keeps unique values that this program does not declare: it would change aggregates without claiming
-    /// their values.
+    /// their values. A program that was running when a newer one declared them is refused when it commits such a change.
     #[error(
         "the database keeps the {name} of {aggregate} unique, but this program does not declare it; deploy a program with `#[aggregate(unique({name}))]`, or see the guide on how to give it up"
     )]
@@ -981,7 +980,7 @@ impl Error {
             self,
             Self::Conflict { .. }
                 | Self::BoundaryConflict { .. }
-                | Self::TagsChanged
+                | Self::DeclarationsChanged
                 | Self::Busy { .. }
                 | Self::QueueFull { .. }
                 | Self::Unavailable { .. }
@@ -998,7 +997,10 @@ impl Error {
     /// Returns whether another writer was faster, as opposed to trouble with the database.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::BoundaryConflict { .. } | Self::TagsChanged)
+        matches!(
+            self,
+            Self::Conflict { .. } | Self::BoundaryConflict { .. } | Self::DeclarationsChanged
+        )
     }
 
     /// For engines: the error for a commit that arrives after its outcome was asked for and answered with

@@ -1,29 +1,20 @@
 //! Knows which tags are declared for the stored events, and refuses what this program cannot do with them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
-
-use tracing::{error, warn};
+use std::sync::Arc;
 
 use super::Shared;
 use crate::engine::{
-    Capability, Commit, DeclaredTags, StoredEvent, StoredTag, TagDeclaration, TagQuery, TagState,
+    Capability, Commit, StoredEvent, StoredTag, TagDeclaration, TagQuery, TagState,
 };
-use crate::{Error, EventFilter, Position, Report, Result, Tag, Tags};
-
-/// The declarations that were read last. None before the first look, and after a commit was refused because they had
-/// changed.
-#[derive(Debug, Default)]
-pub(crate) struct TagsLastRead(RwLock<Option<Arc<KnownTags>>>);
+use crate::{Error, EventFilter, Position, Result, Tag, Tags};
 
 /// The declared tags of one version, and what follows from them for this program.
 #[derive(Debug, Default)]
 pub(crate) struct KnownTags {
-    /// `None` if the engine has no tags.
-    version: Option<i64>,
     states: HashMap<StoredTag, TagState>,
-    /// Whether all of them are complete, which is usual.
-    are_complete: bool,
+    /// Whether any of them is not complete, which is unusual.
+    are_incomplete: bool,
     /// The types of events that this program writes without a tag that others have declared, with the tag.
     undeclared: HashMap<StoredEvent, Arc<str>>,
     /// Those of them whose older events have been given the tag, so that none without it may follow.
@@ -35,82 +26,14 @@ pub(crate) struct KnownTags {
 /// An incomplete tag of this program, and the position up to which the events of its type have it.
 pub(crate) type OpenTag = (StoredTag, Position);
 
-impl TagsLastRead {
-    fn get(&self) -> Option<Arc<KnownTags>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, known: Option<Arc<KnownTags>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
-    }
-}
-
 impl Shared {
-    /// Declares the tags of this program, and refuses it if it is older than another one that has used the database.
-    pub(crate) async fn open_tags(&self) -> Result<()> {
-        let known = self.reload_tags().await?;
-        if let Some((event, name)) = known.undeclared.iter().min() {
-            return Err(older_program(event, name));
-        }
-        known.retired.as_ref().map_or(Ok(()), |tag| Err(retired(tag)))
-    }
-
-    /// Returns the declared tags as they were read last.
-    pub(crate) async fn known_tags(&self) -> Result<Arc<KnownTags>> {
-        match self.tags.get() {
-            Some(known) => Ok(known),
-            None => self.reload_tags().await,
-        }
-    }
-
-    /// Returns the declared tags for a view that is opened afterwards: what is complete now is complete in the view.
-    pub(crate) async fn tags_before_view(&self) -> Result<Arc<KnownTags>> {
-        let known = self.known_tags().await?;
-        if known.are_complete { Ok(known) } else { self.reload_tags().await }
-    }
-
-    /// Reads the declared tags, and declares those of this program that are not.
-    pub(crate) async fn reload_tags(&self) -> Result<Arc<KnownTags>> {
-        if !self.engine.capabilities().has(Capability::Tags) {
-            let known = Arc::new(KnownTags { are_complete: true, ..KnownTags::default() });
-            self.tags.set(Some(Arc::clone(&known)));
-            return Ok(known);
-        }
-        let mut stored = self.engine.declared_tags().await?;
-        let missing = self.undeclared(&stored).await?;
-        let mut undeclared = Vec::new();
-        if !missing.is_empty() {
-            match self.engine.declare_tags(&missing).await {
-                Ok(()) => {
-                    stored = self.engine.declared_tags().await?;
-                    undeclared = self.undeclared(&stored).await?;
-                }
-                // What cannot be declared is not complete.
-                Err(error @ Error::Standby { .. }) => {
-                    warn!(error = %Report::new(&error), "the tags of events cannot be declared on a standby; open the store on the primary first");
-                    undeclared = missing;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let known = Arc::new(self.judge(stored, undeclared).await?);
-        self.tags.set(Some(Arc::clone(&known)));
-        Ok(known)
-    }
-
-    /// Forgets the declared tags after a commit was refused because they had changed.
-    pub(crate) fn forget_tags(&self) {
-        self.tags.set(None);
-    }
-
     /// Refuses queries by a tag that not all events of their types have. What is complete stays so; what is not is read
     /// again.
     pub(crate) async fn check_complete(&self, queries: &[Arc<TagQuery>]) -> Result<()> {
-        let known = self.known_tags().await?;
-        if known.check_complete(queries).is_ok() {
+        if self.declared().await?.tags.check_complete(queries).is_ok() {
             return Ok(());
         }
-        self.reload_tags().await?.check_complete(queries)
+        self.reload_declared().await?.tags.check_complete(queries)
     }
 
     /// Refuses a filter by a tag that not all events have which the filter selects by their types.
@@ -133,15 +56,10 @@ impl Shared {
         self.check_complete(&[Arc::new(TagQuery { atoms: vec![atom] })]).await
     }
 
-    /// Has a commit name the version of the declared tags that this program knows. `None` if they have to be read first.
-    pub(crate) fn name_tags(&self, commit: &mut Commit) -> Option<Result<()>> {
-        self.tags.get().map(|known| known.admit(commit))
-    }
-
     /// Returns the incomplete tags of this program.
     pub(crate) async fn open_tags_of(&self, known: &KnownTags) -> Result<Vec<OpenTag>> {
         let mut open = Vec::new();
-        for (tag, declaration) in self.declarations().await? {
+        for (tag, declaration) in self.own_tags().await? {
             match (declaration, known.states.get(&tag)) {
                 (TagDeclaration::Given, Some(TagState::Declared)) => {
                     open.push((tag, Position::START));
@@ -156,21 +74,27 @@ impl Shared {
     }
 
     /// Returns the declarations of this program that are not stored.
-    async fn undeclared(&self, stored: &DeclaredTags) -> Result<Vec<(StoredTag, TagDeclaration)>> {
-        let states: HashMap<_, _> = stored.tags.iter().map(|(tag, state)| (tag, state)).collect();
-        let mut declarations = self.declarations().await?;
-        declarations.retain(|(tag, declaration)| match (declaration, states.get(tag)) {
+    pub(super) async fn missing_tags(
+        &self,
+        stored: &[(StoredTag, TagState)],
+    ) -> Result<Vec<(StoredTag, TagDeclaration)>> {
+        if !self.engine.capabilities().has(Capability::Tags) {
+            return Ok(Vec::new());
+        }
+        let states: HashMap<_, _> = stored.iter().map(|(tag, state)| (tag, state)).collect();
+        let mut own = self.own_tags().await?;
+        own.retain(|(tag, declaration)| match (declaration, states.get(tag)) {
             (TagDeclaration::Given, state) => state.is_none(),
             // A tag that no program has declared needs no end.
             (TagDeclaration::Retired, state) => {
                 state.is_some_and(|state| **state != TagState::Retired)
             }
         });
-        Ok(declarations)
+        Ok(own)
     }
 
     /// Returns the declarations of this program.
-    async fn declarations(&self) -> Result<Vec<(StoredTag, TagDeclaration)>> {
+    async fn own_tags(&self) -> Result<Vec<(StoredTag, TagDeclaration)>> {
         let mut declarations = Vec::new();
         for (event, named) in self.tagged_types().await? {
             let given = named.given.iter().map(|name| (name, TagDeclaration::Given));
@@ -196,13 +120,10 @@ impl Shared {
     }
 
     /// Compares the stored declarations with those of this program.
-    async fn judge(
-        &self,
-        stored: DeclaredTags,
-        undeclared: Vec<(StoredTag, TagDeclaration)>,
-    ) -> Result<KnownTags> {
-        let unstored = undeclared.into_iter().map(|(tag, _)| (tag, TagState::Declared));
-        let states: HashMap<_, _> = unstored.chain(stored.tags).collect();
+    pub(super) async fn judge_tags(&self, stored: Vec<(StoredTag, TagState)>) -> Result<KnownTags> {
+        let missing = self.missing_tags(&stored).await?;
+        let missing = missing.into_iter().map(|(tag, _)| (tag, TagState::Declared));
+        let states: HashMap<_, _> = missing.chain(stored).collect();
         let (mut undeclared, mut lacking) = (HashMap::new(), HashMap::new());
         let mut retired = None;
         for (event, named) in self.tagged_types().await? {
@@ -222,16 +143,28 @@ impl Shared {
                 }
             }
         }
-        let are_complete = states.values().all(|state| *state == TagState::Complete);
-        let version = Some(stored.version);
-        Ok(KnownTags { version, states, are_complete, undeclared, lacking, retired })
+        let are_incomplete = states.values().any(|state| *state != TagState::Complete);
+        Ok(KnownTags { states, are_incomplete, undeclared, lacking, retired })
     }
 }
 
 impl KnownTags {
+    /// Returns whether all tags are complete, which is usual.
+    pub(super) const fn are_complete(&self) -> bool {
+        !self.are_incomplete
+    }
+
+    /// Refuses a program that does not give a tag to its events that others have declared, or that gives a retired one.
+    pub(super) fn check_program(&self) -> Result<()> {
+        if let Some((event, name)) = self.undeclared.iter().min() {
+            return Err(older_program(event, name));
+        }
+        self.retired.as_ref().map_or(Ok(()), |tag| Err(retired(tag)))
+    }
+
     /// Refuses queries by a tag that not all events of their types have.
     pub(crate) fn check_complete(&self, queries: &[Arc<TagQuery>]) -> Result<()> {
-        if self.are_complete {
+        if self.are_complete() {
             return Ok(());
         }
         for atom in queries.iter().flat_map(|query| &query.atoms) {
@@ -252,10 +185,8 @@ impl KnownTags {
         Ok(())
     }
 
-    /// Refuses a commit with events that lack a tag, or one that rests on a retired tag. Has any other one name the
-    /// version.
-    pub(crate) fn admit(&self, commit: &mut Commit) -> Result<()> {
-        commit.declared = self.version;
+    /// Refuses a commit with events that lack a tag, or one that rests on a retired tag.
+    pub(super) fn admit(&self, commit: &Commit) -> Result<()> {
         if !self.lacking.is_empty() {
             for event in &commit.events {
                 let written = StoredEvent {
@@ -263,19 +194,13 @@ impl KnownTags {
                     event: event.event_type.into(),
                 };
                 if let Some(name) = self.lacking.get(&written) {
-                    let refused = older_program(&written, name);
-                    error!(error = %Report::new(&refused), "a commit is refused, since this program is older than another one");
-                    return Err(refused);
+                    return Err(older_program(&written, name));
                 }
             }
         }
         if self.retired.is_some() {
             for condition in &commit.conditions {
-                let queries = [Arc::clone(&condition.query)];
-                if let Err(refused) = self.check_complete(&queries) {
-                    error!(error = %Report::new(&refused), "a commit is refused, since this program is older than another one");
-                    return Err(refused);
-                }
+                self.check_complete(&[Arc::clone(&condition.query)])?;
             }
         }
         Ok(())

@@ -5,8 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Shared;
 use crate::engine::{Capability, TypeName, require};
-use crate::task::TaskBodies;
-use crate::{Aggregate, AggregateType, Error, EventFilter, Result};
+use crate::{Aggregate, AggregateType, Error, EventFilter, Result, TaskBodies};
 
 /// The stored names that have been looked up, by the type's present name. A stored name never changes, so entries stay
 /// valid.
@@ -17,9 +16,9 @@ impl Shared {
     /// Returns the name under which the database knows an aggregate type; the present name if the type is not stored
     /// yet.
     pub(crate) async fn stored_name<T: Aggregate>(&self) -> Result<&'static str> {
-        if T::UNIQUE.is_some() && !self.unique.is_declared() {
+        if T::UNIQUE.is_some() && self.declared.get().is_none() {
             // Boxed, as it is seldom needed, to keep it out of the size of other futures.
-            Box::pin(self.declare_unique()).await?;
+            Box::pin(self.declared()).await?;
         }
         self.stored_name_of(&AggregateType::of::<T>()).await
     }

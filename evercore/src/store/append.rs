@@ -181,7 +181,7 @@ impl EventStore {
                     let failure = Attempt::conflict(conflict, &turn_key);
                     self.wait_to_rerun::<Error>(&mut reruns, failure).await?;
                 }
-                Err(changed @ Error::TagsChanged) => {
+                Err(changed @ Error::DeclarationsChanged) => {
                     self.wait_to_rerun::<Error>(&mut reruns, Attempt::from(changed)).await?;
                 }
                 // `Expected::Any` accepts every sequence; the conflict is only about the hash, which was made for an

@@ -27,8 +27,8 @@ pub(crate) enum Attempt<E> {
 pub(crate) struct Reruns {
     pub(crate) reading: Reading,
     failed: u32,
-    /// Whether an attempt was refused because the declared tags had changed.
-    met_new_tags: bool,
+    /// Whether an attempt was refused because the declarations had changed.
+    met_changes: bool,
     pub(crate) queueing: Queueing,
     is_nested: bool,
 }
@@ -43,7 +43,7 @@ impl EventStore {
         }
         // The turn to wait for may be held by the enclosing context, which would be a deadlock.
         let queueing = if is_nested { Queueing::Passes } else { Queueing::Joins };
-        Ok(Reruns { reading, failed: 0, met_new_tags: false, queueing, is_nested })
+        Ok(Reruns { reading, failed: 0, met_changes: false, queueing, is_nested })
     }
 
     /// Waits before the next attempt, which reads from storage. Returns the last attempt's error if there is to be no
@@ -68,11 +68,13 @@ impl EventStore {
                 return Ok(());
             }
             Attempt::Commit(refused)
-                if matches!(refused.error, Error::TagsChanged) && !reruns.met_new_tags =>
+                if matches!(refused.error, Error::DeclarationsChanged) && !reruns.met_changes =>
             {
                 // No other writer was faster, so this is not one of the attempts that the policy counts.
-                reruns.met_new_tags = true;
-                info!("the closure runs again, since programs have declared other tags of events");
+                reruns.met_changes = true;
+                info!(
+                    "the closure runs again, since other programs have declared tags or unique values"
+                );
                 return Ok(());
             }
             Attempt::Commit(refused) if refused.error.is_conflict() => {

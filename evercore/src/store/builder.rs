@@ -13,9 +13,9 @@ use crate::format::round_trip::RoundTrips;
 use crate::metadata::MetadataSource;
 use crate::observer::Observer;
 use crate::shared::cache::Cache;
+use crate::shared::declared::LastRead;
 use crate::shared::heartbeat::Heartbeats;
 use crate::shared::id_pool::IdPool;
-use crate::shared::known_tags::TagsLastRead;
 use crate::shared::shares::Shares;
 use crate::shared::workers::Workers;
 use crate::shared::{Shared, StoredNames, Writing};
@@ -322,8 +322,7 @@ impl EventStoreBuilder {
             engine,
             registry: Arc::new(registry),
             names: StoredNames::default(),
-            tags: TagsLastRead::default(),
-            unique: crate::shared::UniqueNames::default(),
+            declared: LastRead::default(),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             limits: self.limits,
             cache: (self.cached_aggregates > 0).then(|| Cache::of(self.cached_aggregates)),
@@ -345,8 +344,7 @@ impl EventStoreBuilder {
         };
         let look_up = async || {
             inner.look_up_names().await?;
-            inner.open_tags().await?;
-            inner.declare_unique().await
+            inner.open_declared().await
         };
         match waiting.until_done(look_up).await {
             // There is no schema to read yet. The names are looked up again when they are needed.

@@ -7,8 +7,8 @@ use super::EventStore;
 use crate::clock::to_stored_precision;
 use crate::context::rehydrate::{Rehydrated, rehydrate};
 use crate::engine::{
-    AggregateWrite, Capability, Commit, KeyChange, LoadTarget, Precondition, StoredUnique,
-    UniqueChange, UniqueName, UniqueStep, require,
+    AggregateWrite, Capability, Commit, KeyChange, LoadTarget, Precondition, UniqueChange,
+    UniqueName, UniqueStep, require,
 };
 use crate::retry::pause;
 use crate::unique::{ClaimedValues, Unclaimed};
@@ -37,6 +37,9 @@ impl EventStore {
     /// the aggregates that are reported and call again. A call that is dropped or fails goes on where it was: after the
     /// last page before the first value that could not be claimed.
     ///
+    /// It waits for commits that are on their way and were made before the names were declared, so a transaction that a
+    /// program has left open holds it up.
+    ///
     /// `progress` is called after each page.
     ///
     /// # Errors
@@ -57,6 +60,7 @@ impl EventStore {
             return Ok(report);
         };
         let names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
+        self.inner.engine.begin_claiming().await?;
         loop {
             let inspection = self.inner.engine.inspection();
             let page = inspection.aggregates(Some(up_to), PAGE).await?;
@@ -103,15 +107,14 @@ impl EventStore {
     /// Returns the names of a type that are not complete, each with the aggregate up to which its values are claimed.
     async fn incomplete<A: Aggregate>(&self) -> Result<Vec<(UniqueName, i64)>> {
         let aggregate_type = self.inner.stored_name::<A>().await?;
-        let stored = self.inner.stored_unique().await?;
+        let stored = self.inner.reload_declared().await?;
         let declared = A::UNIQUE.map_or(&[][..], |unique| unique.names());
         let names =
             declared.iter().map(|declared| UniqueName { aggregate_type, name: declared.name });
         let incomplete = names.filter_map(|own| {
-            let is_own = |stored: &&StoredUnique| {
-                *stored.aggregate_type == *own.aggregate_type && *stored.name == *own.name
-            };
-            let stored = stored.iter().find(is_own).filter(|stored| !stored.is_complete)?;
+            let mut stored = stored.unique.stored().iter();
+            let stored =
+                stored.find(|stored| own.is(stored)).filter(|stored| !stored.is_complete)?;
             Some((own, stored.claimed_up_to))
         });
         Ok(incomplete.collect())
@@ -149,6 +152,10 @@ impl EventStore {
             return Ok(Claimed::default());
         };
         let mut claimed = Claimed::default();
+        // Without an event, it has no values.
+        if sequence == Sequence::ZERO {
+            return Ok(claimed);
+        }
         let mut values: Vec<Tag> = match unique.of(&state) {
             Ok(values) => values.into(),
             Err(error) => {
@@ -156,7 +163,7 @@ impl EventStore {
                 return Ok(claimed);
             }
         };
-        while !values.is_empty() && sequence != Sequence::ZERO {
+        while !values.is_empty() {
             let change = |value: &Tag| UniqueChange {
                 aggregate_id: id,
                 aggregate_type,

@@ -42,7 +42,10 @@ pub(super) enum Outcome {
 
 impl Attempting {
     /// Gives a claimed task to its handler, and records the outcome.
-    pub(super) async fn attempt(&self, task: StoredTask) -> Outcome {
+    ///
+    /// # Errors
+    /// The engine's error if a failure cannot be recorded, and waiting does not help.
+    pub(super) async fn attempt(&self, task: StoredTask) -> Result<Outcome> {
         let token = match &task.place {
             StoredPlace::Claimed { token, .. } => *token,
             place => unreachable!("BUG: a claim has returned a task that is {place:?}"),
@@ -60,8 +63,8 @@ impl Attempting {
             Err(error) => Err(error),
         };
         match completed {
-            Ok(()) => Outcome::Done,
-            Err(error) if is_lost(&error, &about.lease) => lost(&about.lease),
+            Ok(()) => Ok(Outcome::Done),
+            Err(error) if is_lost(&error, &about.lease) => Ok(lost(&about.lease)),
             Err(error) => self.record_failure(&about, &error).await,
         }
     }
@@ -121,7 +124,7 @@ impl Attempting {
         }
     }
 
-    async fn record_failure(&self, about: &About, error: &TaskError) -> Outcome {
+    async fn record_failure(&self, about: &About, error: &TaskError) -> Result<Outcome> {
         let lease = &about.lease;
         let share = self.store.inner.random();
         let retry_after = match error.is_permanent() {
@@ -140,15 +143,16 @@ impl Attempting {
         let mut failed = 0;
         loop {
             let unrecorded = match tasks.fail(&failed_attempt).await {
-                Ok(()) => return retry_after.map_or(Outcome::Dead, Outcome::Again),
-                Err(Error::TaskLeaseLost { .. }) => return lost(lease),
-                Err(error) => error,
+                Ok(()) => return Ok(retry_after.map_or(Outcome::Dead, Outcome::Again)),
+                Err(Error::TaskLeaseLost { .. }) => return Ok(lost(lease)),
+                Err(error) if error.is_retryable() => error,
+                Err(error) => return Err(error),
             };
             failed += 1;
             let TaskLease { queue, id, .. } = lease;
-            if !unrecorded.is_retryable() || began.elapsed() > self.lease {
+            if began.elapsed() > self.lease {
                 warn!(%queue, task = %id, error = %Report::new(&unrecorded), "the failure of a task cannot be recorded; it is given again after its lease");
-                return Outcome::Lost;
+                return Ok(Outcome::Lost);
             }
             warn!(%queue, task = %id, error = %Report::new(&unrecorded), "the failure of a task cannot be recorded; retrying");
             sleep(BACKOFF.wait_after(failed, 1.0)).await;

@@ -35,8 +35,8 @@ impl<E: Event<Aggregate = Self>> Apply<E> for TaskBodies {
 }
 
 /// The type of a body, in a constant.
-pub(crate) struct TypeOf<T>(std::marker::PhantomData<T>);
+pub(crate) struct TaskType<T>(std::marker::PhantomData<T>);
 
-impl<T: TaskBody> TypeOf<T> {
+impl<T: TaskBody> TaskType<T> {
     pub(crate) const TYPE: EventType = EventType::of::<T>();
 }

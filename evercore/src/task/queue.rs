@@ -7,31 +7,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempting, Outcome};
+use super::config::{Config, SHORTEST_WAIT};
 use super::handlers::Handlers;
 use super::{QueueName, worker};
-use crate::engine::{Capability, ClaimRequest, LONGEST_WAIT, in_runtime, require};
+use crate::engine::{Capability, LONGEST_WAIT, in_runtime, require};
 use crate::service::Lifecycle;
 use crate::shared::Shared;
 use crate::{Error, EventStore, HandlerRetry, Result};
 
 /// The default time that a lease lasts without renewal.
 const LEASE: Duration = Duration::from_secs(30);
-
-/// The shortest lease.
-const MIN_LEASE: Duration = Duration::from_millis(50);
-
-/// The most tasks that one worker does at the same time.
-pub(crate) const MAX_CONCURRENCY: u32 = 10_000;
-
-/// The longest name of a worker, in bytes of UTF-8.
-const MAX_OWNER_BYTES: usize = 128;
-
-/// The most tasks that one look claims.
-pub(super) const MAX_CLAIM: u32 = 256;
-
-/// The least time until the next look after one that has found nothing. A task that is due may be locked by another
-/// worker.
-pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Sets up a worker that does the tasks of a queue, and runs it. Made by [`EventStore::queue`].
 ///
@@ -73,18 +58,6 @@ pub struct QueueBuilder {
     poll_interval: Option<Duration>,
     owner: Option<String>,
     stop: CancellationToken,
-}
-
-/// What a worker does by.
-#[derive(Debug)]
-pub(super) struct Config {
-    pub(super) attempting: Arc<Attempting>,
-    pub(super) name: QueueName,
-    pub(super) concurrency: usize,
-    pub(super) poll_interval: Option<Duration>,
-    pub(super) owner: String,
-    pub(super) stop: CancellationToken,
-    pub(super) lifecycle: Option<Lifecycle>,
 }
 
 /// A worker that runs in a task of its own. Dropping the handle stops it at once, and what it was doing is given to
@@ -249,7 +222,7 @@ impl QueueBuilder {
                 break;
             }
             for task in claim.tasks {
-                match worker::attempt_alone(&config, task).await {
+                match worker::attempt_alone(&config, task).await? {
                     Outcome::Done => worked.done += 1,
                     Outcome::Again(_) => worked.failed += 1,
                     Outcome::Dead => worked.dead += 1,
@@ -310,42 +283,6 @@ impl QueueBuilder {
 
     pub(super) const fn stop_token(&self) -> &CancellationToken {
         &self.stop
-    }
-}
-
-impl Config {
-    fn check(&self, concurrency: u32) -> Result<()> {
-        let lease = self.attempting.lease;
-        let (what, value, problem) = if self.attempting.handlers.is_empty() {
-            let problem = "there are none; add one with `Handlers::on`, `Handlers::work` or `Handlers::commands`, which adds the commands that are linked";
-            ("handlers of a queue", self.name.to_string(), problem.to_owned())
-        } else if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
-            let problem = format!("it is from 1 to {MAX_CONCURRENCY}");
-            ("concurrency of a worker", concurrency.to_string(), problem)
-        } else if lease < MIN_LEASE {
-            ("lease of a worker", format!("{lease:?}"), format!("it is at least {MIN_LEASE:?}"))
-        } else if !(1..=MAX_OWNER_BYTES).contains(&self.owner.len()) || self.owner.contains('\0') {
-            let problem = format!("it has 1 to {MAX_OWNER_BYTES} bytes without a NUL");
-            ("name of a worker", crate::key::shorten(&self.owner), problem)
-        } else {
-            return Ok(());
-        };
-        Err(Error::InvalidTask { what, value, problem })
-    }
-
-    pub(super) async fn claim(&self, limit: u32) -> Result<crate::engine::TaskClaim> {
-        let request = ClaimRequest {
-            queue: self.name.clone(),
-            owner: self.owner.clone(),
-            lease: self.attempting.lease,
-            limit,
-        };
-        self.tasks().claim(&request).await
-    }
-
-    pub(super) fn tasks(&self) -> &dyn crate::engine::TaskStorage {
-        let tasks = self.attempting.store.inner.engine.tasks();
-        tasks.expect("BUG: a worker has checked that the engine has tasks")
     }
 }
 

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
 use super::attempt::{Attempting, Outcome};
+use super::config::{Config, MAX_CLAIM, SHORTEST_WAIT};
 use super::leases::Leases;
-use super::queue::{Config, MAX_CLAIM, SHORTEST_WAIT};
 use crate::engine::{Backoff, LogWatch, StoredPlace, StoredTask, TaskClaim, TaskLease};
 use crate::{Error, Report, Result};
 
@@ -67,7 +67,7 @@ async fn keep_up(config: &Config) -> ! {
 }
 
 /// Handles one task in the caller's task, and renews its lease meanwhile.
-pub(super) async fn attempt_alone(config: &Config, task: StoredTask) -> Outcome {
+pub(super) async fn attempt_alone(config: &Config, task: StoredTask) -> Result<Outcome> {
     let leases = Leases::default();
     leases.hold(lease_of(&task));
     let engine = &*config.attempting.store.inner.engine;
@@ -97,7 +97,7 @@ struct Worker<'a> {
 
 struct Done {
     lease: TaskLease,
-    outcome: Outcome,
+    outcome: Result<Outcome>,
     took: Duration,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Worker<'a> {
         }
         let mut look = pin!(Fuse::terminated());
         let mut is_looking = false;
-        let ended = loop {
+        let mut ended = loop {
             self.begin_claimed();
             let is_wanted = !is_looking && self.wants_more();
             if is_wanted && self.look_at <= Instant::now() {
@@ -138,7 +138,11 @@ impl<'a> Worker<'a> {
             tokio::select! {
                 biased;
                 () = config.stop.cancelled() => break Ok(()),
-                Some(done) = self.running.join_next() => self.finish(done),
+                Some(done) = self.running.join_next() => {
+                    if let Err(error) = self.finish(done) {
+                        break Err(error);
+                    }
+                }
                 (limit, claim) = &mut look => {
                     is_looking = false;
                     if let Err(error) = self.take(limit, claim, &watch) {
@@ -156,7 +160,7 @@ impl<'a> Worker<'a> {
         }
         self.give_back().await;
         while let Some(done) = self.running.join_next().await {
-            self.finish(done);
+            ended = ended.and(self.finish(done));
         }
         ended
     }
@@ -252,14 +256,14 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn finish(&mut self, done: std::result::Result<Done, tokio::task::JoinError>) {
+    fn finish(&mut self, done: std::result::Result<Done, tokio::task::JoinError>) -> Result<()> {
         let Done { lease, outcome, took } = match done {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 // The panics of handlers are caught where they are called, except for those of dropping their futures.
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // Its lease was lost.
-                Err(_aborted) => return,
+                Err(_aborted) => return Ok(()),
             },
         };
         self.leases.forget(&lease);
@@ -267,9 +271,10 @@ impl<'a> Worker<'a> {
             Some(pace) => (pace * 7 + took) / 8,
             None => took,
         });
-        if let Outcome::Again(wait) = outcome {
+        if let Outcome::Again(wait) = outcome? {
             self.wake(Instant::now() + wait);
         }
+        Ok(())
     }
 
     /// Gives back the tasks that are not begun.

@@ -22,14 +22,15 @@ pub(super) async fn check_unique(
         return Ok(());
     }
     let inspection = store.engine.inspection();
-    let stored = store.stored_unique().await?;
+    let declared = store.reload_declared().await?;
     for aggregate in store.registry.aggregates().filter(|own| !own.unique().is_empty()) {
         let name = store.stored_name_of(aggregate).await?;
         let is_wanted = match scope {
             Scope::Whole => true,
             Scope::OfType(wanted) => wanted == name,
         };
-        let mut names = stored.iter().filter(|stored| *stored.aggregate_type == *name);
+        let mut names =
+            declared.unique.stored().iter().filter(|stored| *stored.aggregate_type == *name);
         let Some(entry) = store.registry.aggregate_stored_as(aggregate.name()) else { continue };
         if is_wanted && names.all(|stored| stored.is_complete) {
             check_type(store, inspection, (name, entry), page_size, notes).await?;

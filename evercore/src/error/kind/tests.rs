@@ -6,10 +6,9 @@ use chrono::DateTime;
 use super::*;
 use crate::engine::Capability;
 use crate::error::{ConflictReason, EventPlace, RuntimeProblem, UndecodableEvent};
-use crate::task::TaskId;
 use crate::{
     AggregateId, BoxError, Codec, CommandId, CommitId, DecodeError, Position, RoundTripMismatch,
-    Sequence,
+    Sequence, TaskId,
 };
 
 /// The guide, whose last table lists the variants of each kind.
@@ -69,7 +68,7 @@ fn one_of_each() -> Vec<(&'static str, Error)> {
     let mut errors = one_of_each! {
         Conflict { aggregate: text(), id: id, reason: ConflictReason::Key };
         BoundaryConflict { boundary: text(), tags: text() };
-        TagsChanged;
+        DeclarationsChanged;
         OlderProgram { aggregate: text(), event: text(), tag: text() };
         TagIncomplete { aggregate: text(), event: text(), tag: text() };
         TagRetired { aggregate: text(), event: text(), tag: text() };

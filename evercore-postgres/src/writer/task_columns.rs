@@ -12,7 +12,7 @@ use crate::tags::some;
 
 /// The tasks that commits complete.
 #[derive(Debug, Default)]
-pub(crate) struct DoneColumns {
+pub(super) struct DoneColumns {
     commits: Vec<i32>,
     /// The place of each among what its commit completes.
     indexes: Vec<i32>,
@@ -22,7 +22,7 @@ pub(crate) struct DoneColumns {
 
 /// The changes of queues.
 #[derive(Debug, Default)]
-pub(crate) struct TaskColumns<'a> {
+pub(super) struct TaskColumns<'a> {
     commits: Vec<i32>,
     /// The place of each among the changes of its commit.
     indexes: Vec<i32>,
@@ -46,7 +46,7 @@ pub(crate) struct TaskColumns<'a> {
 const CANCEL: i16 = 3;
 
 impl DoneColumns {
-    pub(crate) fn push(&mut self, index: i32, commit: &Commit) {
+    pub(super) fn push(&mut self, index: i32, commit: &Commit) {
         for (place, completion) in (0_i32..).zip(&commit.completes) {
             // A settlement is recorded by the owner of the transaction.
             if let Completion::Task(lease) = completion {
@@ -59,7 +59,7 @@ impl DoneColumns {
     }
 
     /// Binds the columns in the order in which both functions take them.
-    pub(crate) fn bind<'q>(
+    pub(super) fn bind<'q>(
         &'q self,
         query: Query<'q, Postgres, PgArguments>,
     ) -> Query<'q, Postgres, PgArguments> {
@@ -72,7 +72,7 @@ impl DoneColumns {
 }
 
 impl<'a> TaskColumns<'a> {
-    pub(crate) fn push(&mut self, index: i32, commit: &'a Commit) {
+    pub(super) fn push(&mut self, index: i32, commit: &'a Commit) {
         for (place, change) in (0_i32..).zip(&commit.tasks) {
             self.commits.push(index);
             self.indexes.push(place);
@@ -133,12 +133,12 @@ impl<'a> TaskColumns<'a> {
     }
 
     /// Returns whether any change is of a key.
-    pub(crate) fn have_keys(&self) -> bool {
+    pub(super) fn have_keys(&self) -> bool {
         self.keys.iter().any(Option::is_some)
     }
 
     /// Binds the columns in the order in which both functions take them.
-    pub(crate) fn bind<'q>(
+    pub(super) fn bind<'q>(
         &'q self,
         query: Query<'q, Postgres, PgArguments>,
     ) -> Query<'q, Postgres, PgArguments> {

@@ -2,22 +2,22 @@
 
 use std::collections::HashSet;
 
-use evercore::engine::{Commit, Completion, Due, NewTask, TaskChange};
+use evercore::engine::{Commit, Completion, Due, NewTask, TaskChange, TaskLease};
 use evercore::task::{IfKeyExists, QueueName, TaskKey};
 use evercore::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{is_held, lease_lost};
 use crate::error::Problem;
-use crate::subscriptions::micros;
+use crate::row::micros;
 
-const CANCEL: &str = include_str!("cancel.sql");
-const COMPLETE: &str = include_str!("complete.sql");
-const FIND_KEY: &str = include_str!("find_key.sql");
-const INSERT_TASK: &str = include_str!("insert_task.sql");
+const CANCEL: &str = include_str!("tasks/cancel.sql");
+const COMPLETE: &str = include_str!("tasks/complete.sql");
+const FIND_KEY: &str = include_str!("tasks/find_key.sql");
+const INSERT_TASK: &str = include_str!("tasks/insert_task.sql");
+const IS_HELD: &str = include_str!("tasks/is_held.sql");
 
 /// Checks the leases that a commit completes, and the keys that it takes. Returns the reason to refuse it.
-pub(crate) fn check_tasks(connection: &Connection, commit: &Commit) -> Result<Result<()>, Problem> {
+pub(super) fn check_tasks(connection: &Connection, commit: &Commit) -> Result<Result<()>, Problem> {
     let mut completed = HashSet::new();
     for completion in &commit.completes {
         if let Completion::Task(lease) = completion {
@@ -41,7 +41,7 @@ pub(crate) fn check_tasks(connection: &Connection, commit: &Commit) -> Result<Re
 }
 
 /// Completes and changes the tasks of a commit that has passed the checks.
-pub(crate) fn land_tasks(connection: &Connection, commit: &Commit) -> Result<(), Problem> {
+pub(super) fn land_tasks(connection: &Connection, commit: &Commit) -> Result<(), Problem> {
     for completion in &commit.completes {
         if let Completion::Task(lease) = completion {
             let row = params![lease.id.as_uuid().as_bytes(), lease.token];
@@ -55,6 +55,16 @@ pub(crate) fn land_tasks(connection: &Connection, commit: &Commit) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Returns whether a lease is held.
+pub(crate) fn is_held(connection: &Connection, lease: &TaskLease) -> Result<bool, Problem> {
+    let row = params![lease.id.as_uuid().as_bytes(), lease.token];
+    Ok(connection.prepare_cached(IS_HELD)?.exists(row)?)
+}
+
+pub(crate) fn lease_lost(lease: &TaskLease) -> Error {
+    Error::TaskLeaseLost { queue: lease.queue.to_string(), id: lease.id }
 }
 
 fn holder(
