@@ -137,6 +137,8 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+    began timestamptz := clock_timestamp();
 BEGIN
     IF cardinality(done_ids) > 0 THEN
         DELETE FROM evercore.tasks t
@@ -154,14 +156,29 @@ BEGIN
                 WHERE k.kind >= 2 AND k.commit_index <> ALL (refused)
             );
         END IF;
+        -- Most commits enqueue one task, which is worth a statement of its own.
+        IF cardinality(task_kinds) = 1 AND task_kinds[1] = 0 AND cardinality(refused) = 0 THEN
+            INSERT INTO evercore.tasks (
+                id, due, enqueued_at, attempts, version, priority, codec, queue, key, task_type, payload,
+                correlation_id, causation_id, metadata
+            )
+            VALUES (
+                task_ids[1],
+                greatest(task_times[1], began) + task_waits[1] * interval '1 microsecond',
+                began, 0, task_versions[1], task_priorities[1], task_codecs[1], task_queues[1], task_keys[1],
+                task_types[1], task_payloads[1], task_correlations[1], task_causations[1], task_metadata[1]
+            );
+            RETURN;
+        END IF;
+
         INSERT INTO evercore.tasks (
             id, due, enqueued_at, attempts, version, priority, codec, queue, key, task_type, payload, correlation_id,
             causation_id, metadata
         )
         SELECT
             k.id,
-            greatest(k.time, clock.now) + k.wait * interval '1 microsecond',
-            clock.now,
+            greatest(k.time, began) + k.wait * interval '1 microsecond',
+            began,
             0, k.version, k.priority, k.codec, k.queue, k.key, k.type, k.payload, k.correlation_id, k.causation_id,
             k.metadata
         FROM unnest(
@@ -171,7 +188,6 @@ BEGIN
             commit_index, kind, id, queue, key, time, wait, priority, type, version, codec, payload, correlation_id,
             causation_id, metadata
         )
-        CROSS JOIN (SELECT clock_timestamp()) AS clock(now)
         WHERE k.kind < 3
             AND k.commit_index <> ALL (refused)
             AND NOT (k.kind = 1 AND EXISTS (
