@@ -22,6 +22,7 @@ use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::{LIFETIME, RESTED, Readers};
 use crate::statements::Statements;
 use crate::tagged_reads::TaggedReads;
+use crate::tasks::floors::Floors;
 use crate::types::Types;
 use crate::writer::{QUEUE, Request, Writer, Writers};
 
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
     pub(crate) tagged_reads: TaggedReads,
+    pub(crate) floors: Floors,
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) observer: ObserverSlot,
     /// The queue of the writers; `None` once the engine is closed.
@@ -123,6 +125,7 @@ impl Shared {
             types,
             frontier,
             tagged_reads: TaggedReads::default(),
+            floors: Floors::default(),
             notifications,
             observer,
             queue,

@@ -198,12 +198,19 @@ END
 $$;
 
 -- Claims the tasks of a queue that are due, those of a higher priority first, up to one whose last lease has ended
--- without an outcome; or that one alone. `now()` is when the statement began. `n` is the place in the order of the claim.
-CREATE FUNCTION evercore.claim_tasks(of_queue text, by_owner text, lasts interval, most bigint)
-RETURNS TABLE (
+-- without an outcome; or that one alone. `now()` is when the statement began. `n` is the place in the order of the claim,
+-- and `first_due` the time before which the next claim need not look for any: all that is left is due later, except for a
+-- task whose commit takes longer than a second. Tasks that were due before `since`, which may be NULL, are not looked for.
+CREATE FUNCTION evercore.claim_tasks(
+    of_queue text,
+    by_owner text,
+    lasts interval,
+    most bigint,
+    since timestamptz
+) RETURNS TABLE (
     id uuid, queue text, key text, priority smallint, due timestamptz, attempts integer, failure text, task_type text,
     version integer, codec smallint, payload bytea, correlation_id text, causation_id text, metadata text,
-    enqueued_at timestamptz, is_abandoned boolean, token bigint, owner text, n bigint
+    enqueued_at timestamptz, is_abandoned boolean, token bigint, owner text, n bigint, first_due timestamptz
 )
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off
@@ -224,6 +231,7 @@ BEGIN
             WHERE t.queue = of_queue
                 AND t.priority = p.priority
                 AND t.due <= now()
+                AND t.due >= coalesce(since, '-infinity')
                 AND NOT EXISTS (SELECT FROM evercore.paused_queues AS paused WHERE paused.queue = of_queue)
             ORDER BY t.due, t.id
             LIMIT most
@@ -235,7 +243,8 @@ BEGIN
             f.id,
             f.is_abandoned,
             row_number() OVER claims AS n,
-            bool_or(f.is_abandoned) OVER claims AS has_abandoned
+            bool_or(f.is_abandoned) OVER claims AS has_abandoned,
+            least(min(f.due) OVER (), now() - interval '1 second') AS first_due
         FROM found f
         WINDOW claims AS (ORDER BY f.priority, f.due, f.id)
     ),
@@ -249,7 +258,8 @@ BEGIN
     WHERE t.id = c.id
     RETURNING
         t.id, t.queue, t.key, t.priority, t.due, t.attempts, t.failure, t.task_type, t.version, t.codec, t.payload,
-        t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, c.is_abandoned, t.token, t.owner, c.n;
+        t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, c.is_abandoned, t.token, t.owner, c.n,
+        c.first_due;
 END
 $$;
 
