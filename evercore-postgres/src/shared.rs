@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use crate::error::{cannot_open, classify, met_an_ended_session, silence};
+use crate::floors::Floors;
 use crate::frontier::Frontier;
 use crate::held::Held;
 use crate::notify::Notifications;
@@ -22,7 +23,6 @@ use crate::options::{LostCommits, NotificationsTo, PostgresOptions};
 use crate::readers::{LIFETIME, RESTED, Readers};
 use crate::statements::Statements;
 use crate::tagged_reads::TaggedReads;
-use crate::tasks::floors::Floors;
 use crate::types::Types;
 use crate::writer::{QUEUE, Request, Writer, Writers};
 

@@ -1,7 +1,6 @@
 //! Implements the storage of tasks.
 
 mod control;
-pub(crate) mod floors;
 mod rows;
 
 use std::time::{Duration, Instant};

@@ -37,13 +37,13 @@ impl Floors {
     }
 
     /// Returns the time before which the next claim looks for no due task; `None` if it is to begin at the first entry.
-    pub(super) fn since(&self, queue: &QueueName) -> Option<DateTime<Utc>> {
+    pub(crate) fn since(&self, queue: &QueueName) -> Option<DateTime<Utc>> {
         let floor = *self.lock().get(queue)?;
         (Instant::now() < floor.begin_anew).then_some(floor.since)
     }
 
     /// Takes note of the place that a claim has found. The claim has taken this long, if it began at the first entry.
-    pub(super) fn found(&self, queue: &QueueName, since: DateTime<Utc>, anew: Option<Duration>) {
+    pub(crate) fn found(&self, queue: &QueueName, since: DateTime<Utc>, anew: Option<Duration>) {
         let mut floors = self.lock();
         if let Some(took) = anew {
             if floors.len() >= MOST && !floors.contains_key(queue) {
