@@ -27,12 +27,13 @@ pub trait Process: Aggregate {
     fn register(on: &mut Reactions<Self>);
 }
 
-/// What a reaction returns as the key of its process: a text, a [`NaturalKey`], or an `Option` of these. `None` means
-/// that the event concerns no process.
+/// What a reaction returns as the key of its process: a `String`, a [`NaturalKey`], or an `Option` of these, where `None`
+/// means that the event concerns no process. The key is not borrowed from the event, whose field is cloned:
+/// `|e: &OrderPlaced| e.order.clone()`. A `&'static str` is the key of a process of which there is one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the key of a process",
     label = "not a key",
-    note = "return a `String`, a `NaturalKey`, or an `Option` of these; of a number, its `to_string()`"
+    note = "return a `String`, a `NaturalKey`, or an `Option` of these: of a borrowed text, its `to_owned()`; of a number, its `to_string()`"
 )]
 pub trait ProcessKey {
     /// Returns the key; `None` if the event concerns no process.
@@ -54,7 +55,7 @@ impl ProcessKey for String {
     }
 }
 
-impl ProcessKey for &str {
+impl ProcessKey for &'static str {
     fn into_key(self) -> Result<Option<NaturalKey>> {
         NaturalKey::new(self).map(Some)
     }

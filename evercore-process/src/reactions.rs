@@ -64,7 +64,8 @@ impl<P: Process> Reactions<P> {
     }
 
     /// Reacts to the events of a type. The first closure computes the key of the process from the event: a `String`, a
-    /// [`NaturalKey`], or an `Option` of these, where `None` means that the event concerns no process.
+    /// [`NaturalKey`], or an `Option` of these, where `None` means that the event concerns no process. It cannot be
+    /// borrowed from the event: return `e.order.clone()`, not `&e.order`.
     pub fn event<E: Event, K: ProcessKey>(
         &mut self,
         key: impl Fn(&E) -> K + Send + Sync + 'static,

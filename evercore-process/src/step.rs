@@ -133,10 +133,12 @@ impl<'a, P: Process> Step<'a, P> {
     pub fn deadline<D: TaskBody>(&mut self, name: &str, after: Duration, event: D) {
         self.act(|step| {
             if !step.rules.deadlines.contains(&TypeId::of::<D>()) {
-                let problem =
-                    "the process has no reaction to it; register one with `on.deadline`".to_owned();
+                let problem = format!(
+                    "the process `{}` has no reaction to it; register one with `on.deadline`",
+                    P::NAME
+                );
                 let value = D::NAME.to_owned();
-                return Err(Error::InvalidTask { what: "deadline of a process", value, problem });
+                return Err(Error::InvalidTask { what: "deadline", value, problem });
             }
             match &mut step.target {
                 Target::Context { ctx, process } => {

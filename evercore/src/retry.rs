@@ -34,11 +34,12 @@ pub struct RetryPolicy {
     backoff: Backoff,
 }
 
-/// Sets how often a subscription's handler is given an event that it fails on, and the waits in between.
+/// Sets how often the handler of a subscription or of a queue is given an event or a task that it fails on, and the waits
+/// in between.
 ///
 /// As in a [`RetryPolicy`], the wait before attempt `n + 1` is drawn uniformly from zero to `base · 2ⁿ⁻¹`, at most
-/// `longest`. The defaults outlast the restart of a service that the handler calls: 10 attempts, within a quarter of an
-/// hour at most.
+/// `longest`. The defaults outlast the restart of a service that the handler calls: 10 attempts, with waits of 511 s in
+/// all at most, and of half of that on average.
 ///
 /// # Example
 /// ```
@@ -120,7 +121,7 @@ impl Default for HandlerRetry {
 }
 
 impl HandlerRetry {
-    /// Sets the largest number of times the handler is given the event, including the first. 0 counts as 1.
+    /// Sets the largest number of times the handler is given the event or the task, including the first. 0 counts as 1.
     /// Default: 10.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use evercore::{AggregateId, Context, ErrorKind, EventStore, Position, Report};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::error;
 
@@ -33,7 +34,7 @@ pub(crate) fn app(store: EventStore, pool: Pool) -> Router {
         .route("/tickets", get(list).post(open))
         .route("/tickets/{id}/agent", post(assign))
         .route("/tickets/{id}/close", post(close))
-        .route("/mails/redrive", post(redrive))
+        .route("/mails/dead", get(dead_mails).post(retry_mails))
         .with_state(Desk { store, pool })
 }
 
@@ -116,10 +117,16 @@ async fn list(
     Ok(Json(tickets::open_tickets(&desk.pool).await?))
 }
 
-/// Sends the mails again that could not be sent.
-async fn redrive(State(desk): State<Desk>) -> Result<StatusCode, DeskError> {
-    desk.store.subscriptions().redrive(MAILS).await?;
-    Ok(StatusCode::ACCEPTED)
+/// Lists mails that could not be sent, for an operator.
+async fn dead_mails(State(desk): State<Desk>) -> Result<Json<Vec<Value>>, DeskError> {
+    let dead = desk.store.queues().dead(MAILS, None, 100).await?.into_iter();
+    let dead = dead.map(|of| json!({ "mail": of.body.to_json().ok(), "failure": of.failure }));
+    Ok(Json(dead.collect()))
+}
+
+/// Sends those mails again, and returns their number.
+async fn retry_mails(State(desk): State<Desk>) -> Result<Json<u64>, DeskError> {
+    Ok(Json(desk.store.queues().retry_all(MAILS).await?))
 }
 
 /// The header that makes a request safe to repeat.

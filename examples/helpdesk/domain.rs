@@ -2,6 +2,8 @@
 
 use evercore::{Aggregate, AggregateId, Apply, Context, ErrorKind, EventMeta, event, state_event};
 
+use crate::mails::SendMail;
+
 /// The most tickets that an agent works on at a time.
 pub(crate) const MOST_TICKETS: u32 = 3;
 
@@ -25,12 +27,8 @@ pub(crate) struct TicketAssigned {
     pub(crate) agent: String,
 }
 
-/// Has all that the mail to the customer needs.
 #[event(aggregate = Ticket, name = "ticket-closed")]
-pub(crate) struct TicketClosed {
-    pub(crate) customer: String,
-    pub(crate) subject: String,
-}
+pub(crate) struct TicketClosed;
 
 impl Apply<TicketAssigned> for Ticket {
     fn apply(&mut self, event: &TicketAssigned, _meta: &EventMeta) {
@@ -147,6 +145,7 @@ pub(crate) async fn assign(
     Ok(())
 }
 
+/// Closes a ticket. The mail to the customer is enqueued by the same commit.
 pub(crate) async fn close(ctx: &mut Context, ticket: AggregateId) -> Result<(), DeskError> {
     let mut ticket = ctx.load::<Ticket>(ticket).await?;
     let Ticket { customer, subject, agent, is_closed } = ticket.state();
@@ -154,8 +153,9 @@ pub(crate) async fn close(ctx: &mut Context, ticket: AggregateId) -> Result<(), 
         return Err(DeskError::Closed);
     }
     let agent = agent.clone().ok_or(DeskError::Unassigned)?;
-    let closed = TicketClosed { customer: customer.clone(), subject: subject.clone() };
-    ctx.apply(&mut ticket, closed)?;
+    let text = format!("Your ticket \"{subject}\" is closed.");
+    ctx.enqueue(SendMail { to: customer.clone(), text })?;
+    ctx.apply(&mut ticket, TicketClosed)?;
     let mut agent = ctx.load_by_key::<Agent>(agent).await?;
     ctx.apply(&mut agent, TicketDone)?;
     Ok(())

@@ -1,32 +1,28 @@
 //! Mails to customers, through the HTTP interface of a mail service.
 
-use evercore::{Received, Router};
-use reqwest::Client;
-use serde::Serialize;
+use evercore::task;
+use evercore::task::{Claimed, Handlers, TaskBody, TaskError};
+use reqwest::{Client, StatusCode};
 
-use crate::domain::TicketClosed;
+pub(crate) const MAILS: &str = SendMail::QUEUE;
 
-/// The name of the subscription that sends the mails.
-pub(crate) const MAILS: &str = "mails";
-
-#[derive(Serialize)]
-struct Mail<'a> {
-    to: &'a str,
-    text: String,
+/// A mail to a customer.
+#[task(queue = "mails")]
+pub(crate) struct SendMail {
+    pub(crate) to: String,
+    pub(crate) text: String,
 }
 
-/// Returns the handler that sends a mail for each closed ticket, to a mail service with this URL.
-///
-/// A mail is sent **at least once**. The key that goes with it lets the mail service drop the second of two.
-pub(crate) fn send(url: String) -> Router {
+/// Returns the handler that posts each mail to a mail service **at least once**. The key that goes with it lets the
+/// mail service drop the second of two.
+pub(crate) fn send(url: String) -> Handlers {
     let client = Client::new();
-    Router::new().on(async move |closed: Received<TicketClosed>| {
-        let mail = Mail {
-            to: &closed.customer,
-            text: format!("Your ticket \"{}\" is closed.", closed.subject),
-        };
-        let key = format!("mail-{}", closed.recorded().position());
-        let sent = client.post(url).header("Idempotency-Key", key).json(&mail).send().await?;
-        sent.error_for_status().map(drop)
+    Handlers::new().on(async move |mail: Claimed<SendMail>| {
+        let request = client.post(url).header("Idempotency-Key", mail.id().to_string());
+        let sent = request.json(&*mail).send().await?.error_for_status();
+        sent.map(drop).map_err(|error| match error.status() {
+            Some(StatusCode::UNPROCESSABLE_ENTITY) => TaskError::permanent(error),
+            _ => error.into(),
+        })
     })
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use clap::Parser;
-use evercore::{EventStore, FailurePolicy, HandlerRetry};
+use evercore::{EventStore, HandlerRetry};
 use evercore_services::Services;
 use evercore_web::{Health, Metrics, http};
 use tokio::net::TcpListener;
 
 use crate::app::app;
 use crate::database;
-use crate::domain::{Ticket, TicketClosed};
+use crate::domain::Ticket;
 use crate::mails::{self, MAILS};
 use crate::tickets::{self, TICKETS};
 
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "http://127.0.0.1:8025/mails")]
     mail: String,
 
-    /// The number of tries to send a mail. A mail that fails is parked between the tries, and after the last.
+    /// The number of attempts to send a mail, after which it is dead.
     #[arg(long, default_value_t = 10)]
     mail_attempts: u32,
 }
@@ -42,7 +42,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     tickets::create(&store).await?;
     let listener = TcpListener::bind(&args.listen).await?;
     let app = app(store.clone(), database::pool(&args.db)?);
-    let retry = HandlerRetry::default().attempts(args.mail_attempts);
 
     let ended = Services::new()
         .with(
@@ -53,17 +52,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         )
         .with(
             store
-                .subscription(MAILS)
-                .event::<TicketClosed>()
-                .handle_within(Duration::from_secs(10))
-                .on_failure(FailurePolicy::park().redrive(retry))
-                .handler(mails::send(args.mail)),
+                .queue(MAILS)
+                .concurrency(4)
+                .lease(Duration::from_secs(5))
+                .retry(HandlerRetry::default().attempts(args.mail_attempts))
+                .time_limit(Duration::from_secs(10))
+                .handlers(mails::send(args.mail)),
         )
         .then()
-        .with(http(
-            listener,
-            app.merge(Health::new(&store).ignore(MAILS).router()).merge(metrics.router(&store)),
-        ))
+        .with(http(listener, app.merge(Health::new(&store).router()).merge(metrics.router(&store))))
         .run_until_signal()
         .await;
     store.close().await?;

@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
+use evercore::EventStore;
 use reqwest::StatusCode;
 use serde_json::json;
 
 use desk::Desk;
 use mail_service::MailService;
 
+use crate::mails::MAILS;
 use crate::service;
 
 /// The arguments of [`program`], one a line.
@@ -53,10 +55,11 @@ pub(crate) async fn drive(
     desk.until_ready().await?;
     requests_are_repeatable(&desk).await?;
     rules_hold(&desk).await?;
-    a_failing_mail_waits(&desk, &mails).await?;
+    a_failing_mail_is_shown_and_retried(&desk, &mails).await?;
     outage(&desk).await?;
     desk.until_ready().await?;
     nothing_is_lost_in_a_stop(&mut desk, &mails).await?;
+    no_mail_is_lost_or_doubled_in_a_crash(&mut desk, &mails).await?;
     desk.stop().await
 }
 
@@ -92,24 +95,78 @@ async fn rules_hold(desk: &Desk) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A mail that cannot be sent holds up no other, and is sent once the mail service accepts it.
-async fn a_failing_mail_waits(desk: &Desk, mails: &MailService) -> anyhow::Result<()> {
-    mails.refuse("bob");
-    for customer in ["bob", "carol"] {
-        let ticket = desk.open(&format!("of {customer}"), customer, "no heat").await?.ticket;
-        assert_eq!(desk.assign(ticket, customer).await?.status(), StatusCode::OK);
-        assert_eq!(desk.close(ticket).await?.status(), StatusCode::OK);
-        assert_eq!(desk.close(ticket).await?.status(), StatusCode::UNPROCESSABLE_ENTITY);
+/// A mail that cannot be sent holds up no other. It is dead in the end, and sent when an operator retries it.
+async fn a_failing_mail_is_shown_and_retried(
+    desk: &Desk,
+    mails: &MailService,
+) -> anyhow::Result<()> {
+    let failing = [
+        ("bob", StatusCode::SERVICE_UNAVAILABLE, 3),
+        ("dora", StatusCode::UNPROCESSABLE_ENTITY, 1),
+    ];
+    for (customer, refusal, _) in failing {
+        mails.refuse(customer, refusal);
+        desk.close_one_of(customer).await?;
     }
-    until("the other mail is sent", async || Ok(mails.sent_to("carol").then_some(()))).await?;
-    until("the mail is put aside", async || {
-        let parked = desk.metric("evercore_subscription_parked", "mails").await?;
-        Ok((parked == Some(1.0)).then_some(()))
+    let ticket = desk.close_one_of("carol").await?;
+    assert_eq!(desk.close(ticket).await?.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    until("the other mail is sent", async || Ok((mails.sent_to("carol") == 1).then_some(())))
+        .await?;
+    until("the mails are dead", async || {
+        Ok((desk.metric_of_mails("evercore_queue_dead").await? == Some(2.0)).then_some(()))
     })
     .await?;
+
+    let dead = desk.dead_mails().await?;
+    assert_eq!(dead.len(), 2);
+    for (customer, refusal, attempts) in failing {
+        let dead = dead.iter().find(|dead| dead["mail"]["to"] == customer).expect("it is listed");
+        assert_eq!(mails.requests_for(customer), attempts);
+        let failure = dead["failure"].as_str().expect("it has failed");
+        assert!(failure.contains(refusal.as_str()), "{failure}");
+    }
+    desk.until_ready().await?;
+
     mails.accept_all();
-    assert_eq!(desk.post("/mails/redrive", &json!(null)).await?.status(), StatusCode::ACCEPTED);
-    until("the mail is sent", async || Ok(mails.sent_to("bob").then_some(()))).await
+    assert_eq!(desk.retry_mails().await?, 2);
+    for (customer, ..) in failing {
+        until("the mail is sent", async || Ok((mails.sent_to(customer) == 1).then_some(())))
+            .await?;
+    }
+    assert_eq!(desk.dead_mails().await?.len(), 0);
+    Ok(())
+}
+
+/// The process is killed after mails were sent whose requests the mail service had not answered.
+async fn no_mail_is_lost_or_doubled_in_a_crash(
+    desk: &mut Desk,
+    mails: &MailService,
+) -> anyhow::Result<()> {
+    let customers = [1, 2, 3, 4, 5, 6].map(|number| format!("ivan {number}"));
+    mails.fail();
+    for customer in &customers {
+        desk.close_one_of(customer).await?;
+    }
+    let unanswered = until("a mail is sent", async || {
+        Ok(customers.iter().find(|customer| mails.sent_to(customer) == 1).cloned())
+    });
+    let unanswered = unanswered.await?;
+    desk.kill()?;
+    mails.accept_all();
+    desk.start_again(mails)?;
+
+    let store = EventStore::connect(desk.database()).await?;
+    until("no mail is left to send", async || {
+        let mails = store.queues().get(MAILS).await?;
+        Ok((mails.due + mails.scheduled + mails.running == 0).then_some(()))
+    })
+    .await?;
+    store.close().await?;
+    assert_eq!(customers.each_ref().map(|customer| mails.sent_to(customer)), [1; 6]);
+    assert_eq!(mails.requests_for(&unanswered), 3, "refused, not answered, and answered at last");
+    desk.until_ready().await?;
+    assert_eq!(desk.dead_mails().await?.len(), 0);
+    Ok(())
 }
 
 /// Customers open tickets while the service is stopped by a signal and started again. A request that got no answer is

@@ -237,3 +237,25 @@ fn a_process_that_goes_on_is_named() {
         "#]],
     );
 }
+
+#[derive(Aggregate, Default)]
+struct Forgetful {}
+
+impl Process for Forgetful {
+    fn register(on: &mut Reactions<Self>) {
+        on.event(
+            |_: &HoldReady| "the only one",
+            |step, e| step.deadline("remind", DAY, Remind { reader: e.reader.clone() }),
+        );
+    }
+}
+
+#[test]
+fn a_deadline_without_a_reaction_is_named() {
+    assert_says(
+        || drop(ProcessScenario::<Forgetful>::given([ready("Ada")])),
+        &expect![[r#"
+            HoldReady: the step failed: the deadline `Remind` cannot be used: the process `Forgetful` has no reaction to it; register one with `on.deadline`
+        "#]],
+    );
+}

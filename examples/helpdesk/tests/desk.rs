@@ -63,6 +63,16 @@ impl Desk {
         Ok(())
     }
 
+    /// Kills the service.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.program.take().expect("it was started").kill()?)
+    }
+
+    /// Returns the URL of the database.
+    pub(crate) fn database(&self) -> &str {
+        &self.database
+    }
+
     pub(crate) fn client(&self) -> Requests {
         self.requests.clone()
     }
@@ -123,6 +133,25 @@ impl Requests {
         self.post(&format!("/tickets/{ticket}/close"), &json!(null)).await
     }
 
+    /// Opens a ticket, and has an agent take and close it.
+    pub(crate) async fn close_one_of(&self, customer: &str) -> anyhow::Result<i64> {
+        let ticket = self.open(&format!("of {customer}"), customer, "no heat").await?.ticket;
+        self.assign(ticket, customer).await?.error_for_status()?;
+        self.close(ticket).await?.error_for_status()?;
+        Ok(ticket)
+    }
+
+    /// Returns the mails that have failed for good.
+    pub(crate) async fn dead_mails(&self) -> anyhow::Result<Vec<Value>> {
+        Ok(self.get("/mails/dead").await?.error_for_status()?.json().await?)
+    }
+
+    /// Sends those mails again, and returns their number.
+    pub(crate) async fn retry_mails(&self) -> anyhow::Result<u64> {
+        let retried = self.post("/mails/dead", &json!(null)).await?;
+        Ok(retried.error_for_status()?.json().await?)
+    }
+
     pub(crate) async fn tickets(&self) -> anyhow::Result<Vec<Value>> {
         Ok(self.get("/tickets").await?.error_for_status()?.json().await?)
     }
@@ -133,16 +162,12 @@ impl Requests {
         Ok(list.error_for_status()?.json().await?)
     }
 
-    /// Returns the value of a metric of a subscription.
-    pub(crate) async fn metric(
-        &self,
-        name: &str,
-        subscription: &str,
-    ) -> anyhow::Result<Option<f64>> {
+    /// Returns the value of a metric of the queue of mails.
+    pub(crate) async fn metric_of_mails(&self, name: &str) -> anyhow::Result<Option<f64>> {
         let all = self.get("/metrics").await?.error_for_status()?.text().await?;
-        let label = format!("subscription=\"{subscription}\"");
-        let line = all.lines().find(|line| line.starts_with(name) && line.contains(&label));
-        Ok(line.and_then(|line| line.rsplit(' ').next()?.parse().ok()))
+        let metric = format!("{name}{{queue=\"mails\"}} ");
+        let value = all.lines().find_map(|line| line.strip_prefix(&metric));
+        Ok(value.map(str::parse::<f64>).transpose()?)
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Result<Response> {

@@ -1,7 +1,8 @@
-//! A mail service that can refuse mails.
+//! A mail service that can refuse mails, and fail.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -20,12 +21,17 @@ pub(crate) struct MailService {
 struct Mails {
     /// The recipients of the mails that were sent, by the key of the request.
     sent: BTreeMap<String, String>,
-    refused: Option<String>,
+    /// The recipients and keys of all requests.
+    requests: Vec<(String, String)>,
+    /// The answers to mails to these customers.
+    refused: BTreeMap<String, StatusCode>,
+    is_failing: bool,
 }
 
 #[derive(Deserialize)]
 struct Mail {
     to: String,
+    text: String,
 }
 
 impl MailService {
@@ -43,16 +49,33 @@ impl MailService {
     }
 
     /// Refuses all mails to a customer from now on.
-    pub(crate) fn refuse(&self, customer: &str) {
-        self.mails.lock().expect("no panic").refused = Some(customer.to_owned());
+    pub(crate) fn refuse(&self, customer: &str, answer: StatusCode) {
+        self.mails().refused.insert(customer.to_owned(), answer);
+    }
+
+    /// Refuses the first request for each mail from now on, and does not answer the next, by which the mail is sent.
+    pub(crate) fn fail(&self) {
+        self.mails().is_failing = true;
     }
 
     pub(crate) fn accept_all(&self) {
-        self.mails.lock().expect("no panic").refused = None;
+        let mut mails = self.mails();
+        mails.refused.clear();
+        mails.is_failing = false;
     }
 
-    pub(crate) fn sent_to(&self, customer: &str) -> bool {
-        self.mails.lock().expect("no panic").sent.values().any(|to| to == customer)
+    /// Returns the number of mails that were sent to a customer.
+    pub(crate) fn sent_to(&self, customer: &str) -> usize {
+        self.mails().sent.values().filter(|to| *to == customer).count()
+    }
+
+    /// Returns the number of requests to send mails to a customer.
+    pub(crate) fn requests_for(&self, customer: &str) -> usize {
+        self.mails().requests.iter().filter(|(to, _)| to == customer).count()
+    }
+
+    fn mails(&self) -> MutexGuard<'_, Mails> {
+        self.mails.lock().expect("no panic")
     }
 }
 
@@ -61,11 +84,27 @@ async fn send(
     headers: HeaderMap,
     Json(mail): Json<Mail>,
 ) -> StatusCode {
-    let mut mails = mails.lock().expect("no panic");
-    if mails.refused.as_ref() == Some(&mail.to) {
-        return StatusCode::SERVICE_UNAVAILABLE;
-    }
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-    mails.sent.insert(key.expect("each mail has a key").to_owned(), mail.to);
-    StatusCode::ACCEPTED
+    let answer = mails.lock().expect("no panic").answer(key.expect("each mail has a key"), mail);
+    match answer {
+        Some(answer) => answer,
+        None => pending().await,
+    }
+}
+
+impl Mails {
+    /// Sends a mail unless it was sent before, and returns the answer to the request.
+    fn answer(&mut self, key: &str, Mail { to, text }: Mail) -> Option<StatusCode> {
+        assert!(text.contains("is closed"), "{text}");
+        let is_first = self.requests.iter().all(|(_, earlier)| earlier != key);
+        self.requests.push((to.clone(), key.to_owned()));
+        if let Some(refusal) = self.refused.get(&to) {
+            return Some(*refusal);
+        }
+        if self.is_failing && is_first {
+            return Some(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        self.sent.insert(key.to_owned(), to);
+        (!self.is_failing).then_some(StatusCode::ACCEPTED)
+    }
 }
