@@ -20,6 +20,7 @@ mod new;
 mod queue;
 mod reply;
 mod service;
+pub(crate) mod slots;
 mod worker;
 
 pub use admin::{QueueStatus, Queues, TaskInfo, TaskState};

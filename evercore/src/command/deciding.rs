@@ -15,6 +15,7 @@ use crate::engine::{Capability, CommandOutcome, Completion, Due, require};
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::task::claimed::About;
 use crate::task::handlers::{Completed, Delivery, Handled};
+use crate::task::slots::Slot;
 use crate::task::{IfKeyExists, Priority, Task};
 use crate::{
     Aggregate, AggregateId, CommandError, CommandId, Context, Error, EventStore, Metadata, Report,
@@ -26,10 +27,16 @@ pub const MAX_REJECTION_CHARS: usize = 2_000;
 
 /// Does a command that a worker has claimed.
 pub(super) async fn handle<C: Command>(store: EventStore, delivery: Delivery) -> Handled {
-    let about = Arc::clone(&delivery.about);
+    let (about, slot) = (Arc::clone(&delivery.about), delivery.slot.clone());
     let command = delivery.read::<C>()?;
     require(&*store.inner.engine, Capability::CommandLog)?;
-    let sent = Sent { store: &store, target: command.target(), command: &*command, about: &about };
+    let sent = Sent {
+        store: &store,
+        target: command.target(),
+        command: &*command,
+        about: &about,
+        slot: &slot,
+    };
     let span = debug_span!(
         "do_command",
         aggregate = <C as Command>::Aggregate::NAME,
@@ -54,6 +61,7 @@ struct Sent<'a, C> {
     command: &'a C,
     target: Result<Target>,
     about: &'a About,
+    slot: &'a Slot,
 }
 
 /// The end of an attempt that has one.
@@ -68,9 +76,11 @@ impl<C: Command> Sent<'_, C> {
     }
 
     async fn attempt(&self, reruns: &mut Reruns) -> Result<(), Attempt<Error>> {
+        self.slot.hold().await;
         let began = Instant::now();
         let mut context = reruns.context(self.store);
         let decided = self.decide(&mut context).await;
+        self.slot.give_back();
         reruns.queueing = context.take_queueing();
         let has_cached = context.has_cached();
         let sent = match decided {
