@@ -4,6 +4,9 @@
 //! lie before everything that is due, so a claim that began at the first entry would take longer with each task that was
 //! done since. It begins where the claim before has found the first task instead, or a second before now. A task may still
 //! become due before that place, as when its commit has taken longer, so a claim begins at the first entry now and then.
+//!
+//! The ends of leases of tasks that are done lie in the index, too, after what is due. A look for the next task that will
+//! be due passes over them, so looks take at most the same share of the time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,8 +18,11 @@ use evercore::task::QueueName;
 /// The least time between two claims that begin at the first entry.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The time between such claims, in times that one takes: they may take a fiftieth of the time.
+/// The time between such claims, and between looks, in times that one takes: they may take a fiftieth of the time.
 const SHARE: u32 = 50;
+
+/// The longest look that is made each time.
+const SHORT: Duration = Duration::from_millis(1);
 
 /// The most queues of which a process remembers the place. Beyond it, all are forgotten, and claims begin anew.
 const MOST: usize = 1_000;
@@ -29,6 +35,7 @@ pub(crate) struct Floors(Mutex<HashMap<QueueName, Floor>>);
 struct Floor {
     since: DateTime<Utc>,
     begin_anew: Instant,
+    look_again: Instant,
 }
 
 impl Floors {
@@ -42,6 +49,19 @@ impl Floors {
         (Instant::now() < floor.begin_anew).then_some(floor.since)
     }
 
+    /// Returns the time until the next look for a task that will be due; `None` if it is now.
+    pub(crate) fn wait_to_look(&self, queue: &QueueName) -> Option<Duration> {
+        let wait = self.lock().get(queue)?.look_again.saturating_duration_since(Instant::now());
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Takes note of the time that a look has taken.
+    pub(crate) fn looked(&self, queue: &QueueName, took: Duration) {
+        if let Some(floor) = self.lock().get_mut(queue).filter(|_| took > SHORT) {
+            floor.look_again = Instant::now() + took.saturating_mul(SHARE);
+        }
+    }
+
     /// Takes note of the place that a claim has found. The claim has taken this long, if it began at the first entry.
     pub(crate) fn found(&self, queue: &QueueName, since: DateTime<Utc>, anew: Option<Duration>) {
         let mut floors = self.lock();
@@ -49,8 +69,10 @@ impl Floors {
             if floors.len() >= MOST && !floors.contains_key(queue) {
                 floors.clear();
             }
-            let begin_anew = Instant::now() + took.saturating_mul(SHARE).max(INTERVAL);
-            floors.insert(queue.clone(), Floor { since, begin_anew });
+            let now = Instant::now();
+            let begin_anew = now + took.saturating_mul(SHARE).max(INTERVAL);
+            let look_again = floors.get(queue).map_or(now, |floor| floor.look_again);
+            floors.insert(queue.clone(), Floor { since, begin_anew, look_again });
         } else if let Some(floor) = floors.get_mut(queue) {
             floor.since = since;
         }
@@ -76,5 +98,18 @@ mod tests {
         all.get_mut(&queue).expect("it is there").begin_anew = Instant::now();
         drop(all);
         assert_eq!(floors.since(&queue), None);
+    }
+
+    #[test]
+    fn a_long_look_is_not_followed_by_another_at_once() {
+        let floors = Floors::default();
+        let queue = QueueName::new("mail").expect("it is valid");
+        floors.found(&queue, DateTime::UNIX_EPOCH, Some(Duration::ZERO));
+        floors.looked(&queue, SHORT);
+        assert_eq!(floors.wait_to_look(&queue), None);
+        floors.looked(&queue, Duration::from_secs(2));
+        floors.found(&queue, DateTime::UNIX_EPOCH, Some(Duration::ZERO));
+        let wait = floors.wait_to_look(&queue).expect("it was a long one");
+        assert!(wait > Duration::from_secs(90), "{wait:?}");
     }
 }

@@ -143,6 +143,13 @@ async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> Result<TaskCl
     let mut claim = TaskClaim::default();
     claim.tasks = claimed.into_iter().map(|(_, task)| task).collect();
     if claim.tasks.len() < usize::try_from(request.limit).unwrap_or(usize::MAX) {
+        if anew.is_none()
+            && let Some(wait) = floors.wait_to_look(&request.queue)
+        {
+            claim.next_due = Some(wait);
+            return Ok(claim);
+        }
+        let began = Instant::now();
         let looked = sqlx::query(statements.look.sql())
             .bind(request.queue.as_str())
             .bind(since)
@@ -155,6 +162,7 @@ async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> Result<TaskCl
         claim.next_due = wait.filter(|_| !claim.paused);
         if !claim.paused {
             floors.found(&request.queue, get(&looked, 2)?, anew);
+            floors.looked(&request.queue, began.elapsed());
         }
     } else if let Some(row) = rows.first() {
         floors.found(&request.queue, get(row, 19)?, anew);
