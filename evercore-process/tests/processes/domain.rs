@@ -221,9 +221,10 @@ pub(crate) async fn fulfilment(store: &EventStore, order: &str) -> Result<Option
     Ok(find.await?.map(|found| found.into_state()))
 }
 
-/// Fails to pack for good, and returns the number of commands that are dead by that.
+/// Fails to pack for good, and returns the number of commands that are dead by that. Does all others, such as those by
+/// which the process reacts meanwhile.
 pub(crate) async fn fail_to_pack(store: &EventStore) -> Result<usize> {
-    let broken = Handlers::new().on(async |_: Claimed<Pack>| -> Result<(), TaskError> {
+    let broken = Handlers::new().commands().on(async |_: Claimed<Pack>| -> Result<(), TaskError> {
         Err(TaskError::permanent("the goods are lost"))
     });
     Ok(store.queue("commands").run_due(broken).await?.dead)
