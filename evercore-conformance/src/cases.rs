@@ -469,6 +469,7 @@ macro_rules! __with_all_cases {
                         a_task_whose_lease_has_ended_runs_alone
                         a_task_that_was_given_back_has_lost_no_attempt
                         a_task_that_fails_is_given_again_and_dies
+                        a_task_that_dies_comes_back_once
                         dead_tasks_are_retried_and_discarded
                         dead_tasks_are_changed_page_by_page
                         tasks_are_read_page_by_page
@@ -495,6 +496,10 @@ macro_rules! __with_all_cases {
                         a_command_waits_for_its_time
                         the_wait_for_an_outcome_ends_in_time
                         the_outcome_of_a_command_that_is_not_done
+                        a_command_that_dies_comes_back_to_its_sender
+                        a_command_that_comes_back_may_be_done_later
+                        a_command_that_is_discarded_comes_back_to_its_sender
+                        a_command_that_no_worker_can_read_comes_back
                         every_command_of_a_crowd_lands_once
                         the_command_log_is_listed_page_by_page
                         old_outcomes_are_removed

@@ -372,7 +372,11 @@ impl TaskStorage for MemoryEngine {
 
     async fn fail(&self, failed: &FailedAttempt) -> Result<()> {
         let now = self.shared.clock.now();
-        self.shared.write()?.tasks.fail(failed, now)
+        self.shared.write()?.tasks.fail(failed, now)?;
+        if failed.returns.is_some() {
+            self.shared.enqueued.notify();
+        }
+        Ok(())
     }
 
     async fn release(&self, leases: &[TaskLease]) -> Result<()> {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use evercore::engine::{
     ClaimRequest, Commit, Completion, Controlled, Due, FailedAttempt, NewTask, QueueControl,
     StoredPlace, StoredQueue, StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TaskPlace,
-    TasksRequest, WhichTasks,
+    TaskReturn, TasksRequest, WhichTasks,
 };
 use evercore::task::{IfKeyExists, Priority, QueueName, TaskId, TaskKey};
 use evercore::{Error, Result};
@@ -242,12 +242,24 @@ impl Tasks {
             }),
             None => {
                 let mut task = self.remove(id).expect("BUG: it was just found");
+                if let Some(returned) = &failed.returns {
+                    self.give_back(&task, returned, now);
+                }
                 task.place = StoredPlace::Dead { since: now };
                 task.failure = Some(failed.failure.clone());
                 self.dead.insert(id, task);
             }
         }
         Ok(())
+    }
+
+    /// Enqueues the return of a task that will not be done.
+    fn give_back(&mut self, task: &StoredTask, returned: &TaskReturn, now: DateTime<Utc>) {
+        let TaskReturn { id, queue, metadata, metadata_column: _ } = returned.clone();
+        let (task_type, payload) = (task.task_type.clone(), task.payload.clone());
+        let mut back = StoredTask::new(id, queue, task_type, task.version, payload, now, now);
+        back.metadata = metadata;
+        self.insert(back);
     }
 
     pub(crate) fn release(&mut self, leases: &[TaskLease], now: DateTime<Utc>) {
@@ -331,10 +343,10 @@ impl Tasks {
                 let changed = self.retry(queue, which, tasks, now)?;
                 Ok(Controlled { changed, next })
             }
-            QueueControl::Discard { which, reason } => {
+            QueueControl::Discard { which, reason, returns } => {
                 let place = StoredPlace::Discarded { at: now, reason: reason.clone() };
                 let (tasks, next) = self.chosen(queue, which)?;
-                Ok(Controlled { changed: self.discard(tasks, &place), next })
+                Ok(Controlled { changed: self.discard(tasks, &place, returns.as_ref(), now), next })
             }
         }
     }
@@ -370,11 +382,25 @@ impl Tasks {
         Ok(retried)
     }
 
-    fn discard(&mut self, tasks: Vec<TaskId>, place: &StoredPlace) -> u64 {
+    fn discard(
+        &mut self,
+        tasks: Vec<TaskId>,
+        place: &StoredPlace,
+        returns: Option<&TaskReturn>,
+        now: DateTime<Utc>,
+    ) -> u64 {
         let mut discarded = 0;
         for id in tasks {
-            let task = self.dead.remove(&id).or_else(|| self.remove(id));
-            let mut task = task.expect("BUG: it was just found");
+            let mut task = match self.dead.remove(&id) {
+                Some(dead) => dead,
+                None => {
+                    let waiting = self.remove(id).expect("BUG: it was just found");
+                    if let Some(returned) = returns {
+                        self.give_back(&waiting, returned, now);
+                    }
+                    waiting
+                }
+            };
             task.place = place.clone();
             self.discarded.insert(id, task);
             discarded += 1;

@@ -9,10 +9,13 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use evercore::engine::{
     ClaimRequest, Controlled, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask,
-    StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
+    StoredTasks, TaskClaim, TaskLease, TaskReturn, TaskStorage, TasksRequest,
 };
 use evercore::task::{QueueName, TaskId, TaskKey};
 use evercore::{Error, Result};
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
 use uuid::Uuid;
 
 use crate::engine::PostgresEngine;
@@ -51,7 +54,11 @@ impl TaskStorage for PostgresEngine {
     }
 
     async fn fail(&self, failed: &FailedAttempt) -> Result<()> {
-        self.shared.answered(|| async move { fail(self, failed).await }).await
+        self.shared.answered(|| async move { fail(self, failed).await }).await?;
+        if failed.returns.is_some() {
+            self.shared.notifications.enqueued();
+        }
+        Ok(())
     }
 
     async fn release(&self, leases: &[TaskLease]) -> Result<()> {
@@ -164,7 +171,7 @@ async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> Result<TaskCl
 }
 
 async fn fail(engine: &PostgresEngine, failed: &FailedAttempt) -> Result<()> {
-    let FailedAttempt { lease, failure, retry_after } = failed;
+    let FailedAttempt { lease, failure, retry_after, returns } = failed;
     let statements = engine.task_statements();
     let mut connection = engine.connection().await?;
     let query = match retry_after {
@@ -174,7 +181,7 @@ async fn fail(engine: &PostgresEngine, failed: &FailedAttempt) -> Result<()> {
     let query = query.bind(lease.id.as_uuid()).bind(lease.token).bind(failure);
     let query = match retry_after {
         Some(wait) => query.bind(interval(*wait)),
-        None => query,
+        None => bind_return(query, returns.as_ref()),
     };
     let recorded = query.execute(&mut *connection).await;
     let recorded = recorded.map_err(|error| classify("record the failure of a task", error))?;
@@ -182,6 +189,19 @@ async fn fail(engine: &PostgresEngine, failed: &FailedAttempt) -> Result<()> {
         return Err(Error::TaskLeaseLost { queue: lease.queue.to_string(), id: lease.id });
     }
     Ok(())
+}
+
+/// Binds the task that is enqueued because another one will not be done.
+fn bind_return<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    returned: Option<&'q TaskReturn>,
+) -> Query<'q, Postgres, PgArguments> {
+    query
+        .bind(returned.map(|returned| *returned.id.as_uuid()))
+        .bind(returned.map(|returned| returned.queue.as_str()))
+        .bind(returned.and_then(|returned| returned.metadata.correlation_id()))
+        .bind(returned.and_then(|returned| returned.metadata.causation_id()))
+        .bind(returned.and_then(|returned| returned.metadata_column.as_deref()))
 }
 
 async fn read(engine: &PostgresEngine, request: &TasksRequest) -> Result<Vec<StoredTask>> {

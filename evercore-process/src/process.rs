@@ -7,8 +7,9 @@ use evercore::Error;
 
 use crate::reactions::Reactions;
 
-/// An aggregate that reacts: to events of other aggregates, to its deadlines, and to rejections of its commands. It does
-/// so in steps, each of which emits events of the process, and sends commands, enqueues tasks and sets deadlines.
+/// An aggregate that reacts: to events of other aggregates, to its deadlines, and to rejections and failures of its
+/// commands. It does so in steps, each of which emits events of the process, and sends commands, enqueues tasks and sets
+/// deadlines.
 ///
 /// A process is found by the natural key that a reaction computes from an event. It begins with the first event for which
 /// a reaction does anything, whichever event that is; a reaction that is to begin nothing returns without doing anything

@@ -10,7 +10,7 @@ use evercore::task::{Handlers, TaskBody};
 use evercore::{Event, NaturalKey, RecordedEvent, Registry, Result};
 
 use crate::process::{Process, ProcessKey};
-use crate::returned::{Deadline, Rejection};
+use crate::returned::{Deadline, ReturnedCommand};
 use crate::step::{Rules, Step};
 use crate::worker::Worker;
 
@@ -24,7 +24,7 @@ pub struct Reactions<P: Process> {
     rules: Rules,
 }
 
-/// The reaction to the events, deadlines or rejected commands of one type.
+/// The reaction to the events or deadlines of one type, or to commands of one type that were rejected, or have failed.
 pub(crate) struct Reaction<P: Process> {
     pub(crate) input: TypeId,
     kind: Kind<P>,
@@ -37,10 +37,22 @@ enum Kind<P: Process> {
         follow: fn(SubscriptionBuilder) -> SubscriptionBuilder,
         read: Read,
     },
-    /// A deadline or a rejection, which comes as a task.
+    /// A deadline or a command that has come back, which is a task.
     Task {
+        because: Because,
         add: fn(Handlers, &Arc<Worker<P>>) -> Handlers,
     },
+}
+
+/// Why a task comes to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Because {
+    /// It is a deadline.
+    Lapsed,
+    /// It is a command that was rejected.
+    Rejected,
+    /// It is a command that will not be done.
+    Failed,
 }
 
 pub(crate) type Input = Box<dyn Any + Send + Sync>;
@@ -87,14 +99,23 @@ impl<P: Process> Reactions<P> {
         key: impl Fn(&C) -> K + Send + Sync + 'static,
         react: impl Fn(&mut Step<'_, P>, &C, &str) + Send + Sync + 'static,
     ) {
-        let reaction = Reaction {
-            input: TypeId::of::<C>(),
-            kind: Kind::Task { add: |handlers, worker| handlers.work::<C>(Rejection::of(worker)) },
-            key: Box::new(move |command| key(typed(command)).into_key()),
-            react: Box::new(move |step, command, why| react(step, typed(command), why)),
-        };
         self.rules.rejections.insert(TypeId::of::<C>());
-        put(&mut self.returned, reaction);
+        put(&mut self.returned, Reaction::to_command::<C, K>(Because::Rejected, key, react));
+    }
+
+    /// Reacts to a command of this type that the process has sent and that will not be done: it is dead after its last
+    /// attempt, also if no worker can read it, or an operator has discarded it before it was done. The first closure
+    /// computes the key of the process from the command; the other one is also given the reason.
+    ///
+    /// An operator may retry a dead command later, although the process has reacted to its failure. If that one lands,
+    /// the process learns it from its events alone; if it dies again, the process reacts again.
+    pub fn failure<C: Command, K: ProcessKey>(
+        &mut self,
+        key: impl Fn(&C) -> K + Send + Sync + 'static,
+        react: impl Fn(&mut Step<'_, P>, &C, &str) + Send + Sync + 'static,
+    ) {
+        self.rules.failures.insert(TypeId::of::<C>());
+        put(&mut self.returned, Reaction::to_command::<C, K>(Because::Failed, key, react));
     }
 
     /// Reacts to the deadlines of a type that the process has [set](Step::deadline).
@@ -104,7 +125,10 @@ impl<P: Process> Reactions<P> {
     ) {
         let reaction = Reaction {
             input: TypeId::of::<D>(),
-            kind: Kind::Task { add: |handlers, worker| handlers.work::<D>(Deadline::of(worker)) },
+            kind: Kind::Task {
+                because: Because::Lapsed,
+                add: |handlers, worker| handlers.work::<D>(Deadline::of(worker)),
+            },
             key: Box::new(|_| Ok(None)),
             react: Box::new(move |step, event, _| react(step, typed(event))),
         };
@@ -120,13 +144,13 @@ impl<P: Process> Reactions<P> {
         })
     }
 
-    /// Makes the handlers of the queue; `None` if the process has neither deadlines nor reactions to rejections.
+    /// Makes the handlers of the queue; `None` if the process has neither deadlines nor reactions to rejections and failures.
     pub(crate) fn handlers(worker: &Arc<Worker<P>>) -> Option<Handlers> {
         let returned = &worker.reactions.returned;
         (!returned.is_empty()).then(|| {
             returned.iter().fold(Handlers::new(), |handlers, reaction| match &reaction.kind {
                 Kind::Event { .. } => handlers,
-                Kind::Task { add } => add(handlers, worker),
+                Kind::Task { add, .. } => add(handlers, worker),
             })
         })
     }
@@ -149,9 +173,12 @@ impl<P: Process> Reactions<P> {
         Ok(due)
     }
 
-    /// Returns the reaction to a deadline or a rejected command.
-    pub(crate) fn to_returned(&self, input: TypeId) -> Option<&Reaction<P>> {
-        self.returned.iter().find(|reaction| reaction.input == input)
+    /// Returns the reaction to a deadline, or to a command that has come back.
+    pub(crate) fn to_returned(&self, input: TypeId, because: Because) -> Option<&Reaction<P>> {
+        let is_it = |reaction: &&Reaction<P>| {
+            reaction.input == input && reaction.because() == Some(because)
+        };
+        self.returned.iter().find(is_it)
     }
 
     pub(crate) const fn rules(&self) -> &Rules {
@@ -164,6 +191,29 @@ impl<P: Process> Reactions<P> {
 }
 
 impl<P: Process> Reaction<P> {
+    fn to_command<C: Command, K: ProcessKey>(
+        because: Because,
+        key: impl Fn(&C) -> K + Send + Sync + 'static,
+        react: impl Fn(&mut Step<'_, P>, &C, &str) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            input: TypeId::of::<C>(),
+            kind: Kind::Task {
+                because,
+                add: |handlers, worker| handlers.work::<C>(ReturnedCommand::of(worker)),
+            },
+            key: Box::new(move |command| key(typed(command)).into_key()),
+            react: Box::new(move |step, command, why| react(step, typed(command), why)),
+        }
+    }
+
+    const fn because(&self) -> Option<Because> {
+        match &self.kind {
+            Kind::Event { .. } => None,
+            Kind::Task { because, .. } => Some(*because),
+        }
+    }
+
     pub(crate) fn key(&self, input: &dyn Any) -> Result<Option<NaturalKey>> {
         (self.key)(input)
     }
@@ -174,7 +224,8 @@ impl<P: Process> Reaction<P> {
 }
 
 fn put<P: Process>(reactions: &mut Vec<Reaction<P>>, reaction: Reaction<P>) {
-    reactions.retain(|former| former.input != reaction.input);
+    reactions
+        .retain(|former| former.input != reaction.input || former.because() != reaction.because());
     reactions.push(reaction);
 }
 
@@ -196,7 +247,7 @@ impl<P: Process> fmt::Debug for Reactions<P> {
         f.debug_struct("Reactions")
             .field("process", &P::NAME)
             .field("events", &self.events.len())
-            .field("deadlines_and_rejections", &self.returned.len())
+            .field("deadlines_and_returns", &self.returned.len())
             .finish()
     }
 }

@@ -14,10 +14,10 @@ use evercore::{
 };
 
 use crate::process::Process;
-use crate::reactions::{Reaction, Reactions};
+use crate::reactions::{Because, Reaction, Reactions};
 use crate::step::Step;
 
-/// The processes of a type without a store: each event, rejection or lapse of time leads to the steps that a store would
+/// The processes of a type without a store: each event, rejection, failure or lapse of time leads to the steps that a store would
 /// take. `ProcessScenario` of `evercore-testing` is made of it, and is what tests use.
 pub struct Rehearsal<P: Process> {
     reactions: Reactions<P>,
@@ -102,8 +102,28 @@ impl<P: Process> Rehearsal<P> {
         why: &str,
         noted: &mut Noted,
     ) -> Result<()> {
+        self.returned(command, (Because::Rejected, why), noted)
+    }
+
+    /// Takes the step for a command that has failed for good. A failure without a reaction, or of a process that has not
+    /// begun, leads to none.
+    ///
+    /// # Errors
+    /// What makes the step fail.
+    pub fn failure<C: Command>(&mut self, command: &C, why: &str, noted: &mut Noted) -> Result<()> {
+        self.returned(command, (Because::Failed, why), noted)
+    }
+
+    fn returned<C: Command>(
+        &mut self,
+        command: &C,
+        (because, why): (Because, &str),
+        noted: &mut Noted,
+    ) -> Result<()> {
         let Self { reactions, processes, deadlines, now } = self;
-        let Some(reaction) = reactions.to_returned(TypeId::of::<C>()) else { return Ok(()) };
+        let Some(reaction) = reactions.to_returned(TypeId::of::<C>(), because) else {
+            return Ok(());
+        };
         let Some(key) = reaction.key(command)? else { return Ok(()) };
         let Some(process) = processes.get_mut(&key).filter(|process| process.has_begun) else {
             return Ok(());
@@ -122,7 +142,8 @@ impl<P: Process> Rehearsal<P> {
             self.now = self.now.max(lapsed.due);
             let Self { reactions, processes, deadlines, now } = &mut *self;
             let event = (*lapsed.event).type_id();
-            let reaction = reactions.to_returned(event).expect("BUG: a deadline has a reaction");
+            let reaction = reactions.to_returned(event, Because::Lapsed);
+            let reaction = reaction.expect("BUG: a deadline has a reaction");
             let process = processes.get_mut(&lapsed.key).expect("BUG: a process has set it");
             let steps = Steps { reactions, deadlines, now: *now };
             steps.take(&lapsed.key, process, (reaction, &*lapsed.event, ""), noted)?;

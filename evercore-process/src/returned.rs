@@ -1,4 +1,4 @@
-//! Handles what comes back to a process as tasks of its queue: its deadlines, and its commands that were rejected.
+//! Handles what comes back to a process as tasks of its queue: its deadlines, and its commands that had no effect.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use evercore::{Context, Result, StateAggregate};
 use tracing::debug;
 
 use crate::process::Process;
-use crate::reactions::Reaction;
+use crate::reactions::{Because, Reaction};
 use crate::step::process_of;
 use crate::worker::Worker;
 
 /// Handles the deadlines of a process.
 pub(crate) struct Deadline<P: Process>(Arc<Worker<P>>);
 
-/// Handles rejected commands of a process.
-pub(crate) struct Rejection<P: Process>(Arc<Worker<P>>);
+/// Handles the commands of a process that were rejected or have failed.
+pub(crate) struct ReturnedCommand<P: Process>(Arc<Worker<P>>);
 
 impl<P: Process> Deadline<P> {
     pub(crate) fn of(worker: &Arc<Worker<P>>) -> Self {
@@ -24,7 +24,7 @@ impl<P: Process> Deadline<P> {
     }
 }
 
-impl<P: Process> Rejection<P> {
+impl<P: Process> ReturnedCommand<P> {
     pub(crate) fn of(worker: &Arc<Worker<P>>) -> Self {
         Self(Arc::clone(worker))
     }
@@ -38,19 +38,33 @@ impl<P: Process, D: TaskBody> Work<D> for Deadline<P> {
             ));
         };
         let process = ctx.find::<P>(id).await?;
-        let reaction = self.0.reaction::<D>();
+        let reaction = self.0.reactions.to_returned(TypeId::of::<D>(), Because::Lapsed);
+        let reaction = reaction.expect("BUG: handlers are made of the reactions");
         Ok(self.0.react(ctx, process, reaction, &**task, "").await?)
     }
 }
 
-impl<P: Process, C: TaskBody> Work<C> for Rejection<P> {
+impl<P: Process, C: TaskBody> Work<C> for ReturnedCommand<P> {
     async fn work(&self, ctx: &mut Context, task: &Claimed<C>) -> Result<(), TaskError> {
-        let Some(why) = task.rejection() else {
-            return Err(TaskError::permanent(
-                "the command was not rejected; the queue of a process is not for commands that are to be done",
-            ));
+        let (because, why) = match (task.rejection(), task.failure()) {
+            (Some(why), _) => (Because::Rejected, why),
+            (None, Some(why)) => (Because::Failed, why),
+            (None, None) => {
+                return Err(TaskError::permanent(
+                    "the command has not come back; the queue of a process is not for commands that are to be done",
+                ));
+            }
         };
-        let reaction = self.0.reaction::<C>();
+        let Some(reaction) = self.0.reactions.to_returned(TypeId::of::<C>(), because) else {
+            return Err(TaskError::new(match because {
+                Because::Rejected => {
+                    "the process has no reaction to the rejection of the command; register one with `on.rejection`"
+                }
+                Because::Failed | Because::Lapsed => {
+                    "the process has no reaction to the failure of the command; register one with `on.failure`"
+                }
+            }));
+        };
         let Some(key) = reaction.key(&**task)? else { return Ok(()) };
         let process = ctx.find_by_key::<P>(key).await?;
         Ok(self.0.react(ctx, process, reaction, &**task, why).await?)
@@ -58,11 +72,6 @@ impl<P: Process, C: TaskBody> Work<C> for Rejection<P> {
 }
 
 impl<P: Process> Worker<P> {
-    fn reaction<T: 'static>(&self) -> &Reaction<P> {
-        let reaction = self.reactions.to_returned(TypeId::of::<T>());
-        reaction.expect("BUG: handlers are made of the reactions")
-    }
-
     /// Takes the step of a process that has begun.
     async fn react(
         &self,

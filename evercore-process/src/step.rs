@@ -36,12 +36,14 @@ enum Target<'a, P: Process> {
 /// What the reactions of a process say of its steps.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
-    /// The queue of the process, for its deadlines and for rejected commands.
+    /// The queue of the process, for its deadlines and for commands that come back.
     pub(crate) queue: Option<QueueName>,
     /// The types of its deadlines.
     pub(crate) deadlines: HashSet<TypeId>,
     /// The types of commands that come back if they are rejected.
     pub(crate) rejections: HashSet<TypeId>,
+    /// The types of commands that come back if they fail for good.
+    pub(crate) failures: HashSet<TypeId>,
 }
 
 /// What a step has come to.
@@ -93,13 +95,17 @@ impl<'a, P: Process> Step<'a, P> {
     }
 
     /// Sends a command, which may have the options of a [`Task`]: a time, a key, another queue. If it is rejected, it
-    /// comes back to the reaction that is registered by [`rejection`](crate::Reactions::rejection), if there is one.
+    /// comes back to the reaction that is registered by [`rejection`](crate::Reactions::rejection), if there is one; if
+    /// it fails for good, to that by [`failure`](crate::Reactions::failure).
     pub fn send<C: Command>(&mut self, command: impl Into<Task<C>>) {
         let mut task = command.into();
         self.act(|step| match &mut step.target {
             Target::Context { ctx, .. } => {
                 if step.rules.rejections.contains(&TypeId::of::<C>()) {
                     task = task.return_rejected_to(step.rules.queue()?);
+                }
+                if step.rules.failures.contains(&TypeId::of::<C>()) {
+                    task = task.return_failed_to(step.rules.queue()?);
                 }
                 ctx.send(task).map(drop)
             }
@@ -168,7 +174,7 @@ impl<'a, P: Process> Step<'a, P> {
         self
     }
 
-    /// Ends the process once this step lands. It answers later events, deadlines and rejections with nothing, and cannot
+    /// Ends the process once this step lands. It answers later events, deadlines, rejections and failures with nothing, and cannot
     /// begin again.
     pub fn end(&mut self) {
         self.act(|step| {

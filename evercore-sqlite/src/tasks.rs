@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use evercore::Result;
 use evercore::engine::{
     ClaimRequest, Controlled, FailedAttempt, LogWatch, QueueControl, StoredQueue, StoredTask,
-    StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
+    StoredTasks, TaskClaim, TaskLease, TaskReturn, TaskStorage, TasksRequest,
 };
 use evercore::task::{QueueName, TaskId, TaskKey};
 use rusqlite::types::Value;
@@ -31,6 +31,7 @@ const READ_KEY: &str = include_str!("tasks/read_key.sql");
 const READ_LIVE: &str = include_str!("tasks/read_live.sql");
 const RELEASE: &str = include_str!("tasks/release.sql");
 const RENEW: &str = include_str!("tasks/renew.sql");
+const RETURN_TASK: &str = include_str!("tasks/return_task.sql");
 
 /// An id before that of every task.
 const NIL: TaskId = TaskId::from_uuid(uuid::Uuid::nil());
@@ -67,9 +68,13 @@ impl TaskStorage for SqliteEngine {
     }
 
     async fn fail(&self, failed: &FailedAttempt) -> Result<()> {
-        let failed = failed.clone();
+        let (failed, returns) = (failed.clone(), failed.returns.is_some());
         self.write("record the failure of a task", move |connection| fail(connection, &failed))
-            .await
+            .await?;
+        if returns {
+            self.database.enqueued().notify();
+        }
+        Ok(())
     }
 
     async fn release(&self, leases: &[TaskLease]) -> Result<()> {
@@ -129,7 +134,7 @@ impl TaskStorage for SqliteEngine {
 }
 
 fn fail(connection: &Connection, failed: &FailedAttempt) -> Result<(), Problem> {
-    let FailedAttempt { lease, failure, retry_after } = failed;
+    let FailedAttempt { lease, failure, retry_after, returns } = failed;
     let id = lease.id.as_uuid().as_bytes();
     let is_held = match retry_after {
         Some(wait) => {
@@ -137,13 +142,36 @@ fn fail(connection: &Connection, failed: &FailedAttempt) -> Result<(), Problem> 
             connection.prepare_cached(FAIL)?.execute(row)? > 0
         }
         None if is_held(connection, lease)? => {
-            connection.prepare_cached(END_TASK)?.execute(params![id, failure, None::<&str>])?;
-            connection.prepare_cached(DELETE_TASK)?.execute([id])?;
+            end(connection, lease.id, Some(failure), None, returns.as_ref())?;
             true
         }
         None => false,
     };
     if is_held { Ok(()) } else { Err(lease_lost(lease).into()) }
+}
+
+/// Ends a task that waits or is claimed: it is dead, or discarded for a reason.
+fn end(
+    connection: &Connection,
+    id: TaskId,
+    failure: Option<&str>,
+    reason: Option<&str>,
+    returns: Option<&TaskReturn>,
+) -> rusqlite::Result<()> {
+    let id = id.as_uuid().as_bytes();
+    connection.prepare_cached(END_TASK)?.execute(params![id, failure, reason])?;
+    if let Some(TaskReturn { id: back, queue, metadata, metadata_column }) = returns {
+        let (correlation, causation) = (metadata.correlation_id(), metadata.causation_id());
+        connection.prepare_cached(RETURN_TASK)?.execute(params![
+            id,
+            back.as_uuid().as_bytes(),
+            queue.as_str(),
+            correlation,
+            causation,
+            metadata_column
+        ])?;
+    }
+    connection.prepare_cached(DELETE_TASK)?.execute([id]).map(drop)
 }
 
 fn read(connection: &Connection, request: &TasksRequest) -> Result<Vec<StoredTask>, Problem> {

@@ -78,7 +78,7 @@ pub use subscriptions::{
 pub use tagging::{RetaggedEvent, StoredTag, TagBatch, TagDeclaration, TagState, TagStorage};
 pub use tasks::{
     ClaimRequest, Controlled, Due, FailedAttempt, NewTask, QueueControl, StoredPlace, StoredQueue,
-    StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TaskPlace, TaskStorage,
+    StoredTask, StoredTasks, TaskChange, TaskClaim, TaskLease, TaskPlace, TaskReturn, TaskStorage,
     TasksRequest, WhichTasks,
 };
 pub(crate) use transactor::within;

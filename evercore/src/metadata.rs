@@ -29,7 +29,7 @@ pub const MAX_METADATA_BYTES: usize = 16 * 1024;
 /// assert_eq!(metadata.principal_id(), Some("ada"));
 /// assert_eq!(metadata.get("channel").and_then(|v| v.as_str()), Some("web"));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     correlation: Option<String>,
     causation: Option<String>,
@@ -37,7 +37,7 @@ pub struct Metadata {
 }
 
 /// The part that an engine stores in its `metadata` column.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored {
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<String>,
@@ -105,6 +105,12 @@ impl Metadata {
     /// Removes a free field.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.stored.fields.remove(name);
+        self
+    }
+
+    /// Returns the ids and the principal without the free fields.
+    pub(crate) fn without_fields(mut self) -> Self {
+        self.stored.fields.clear();
         self
     }
 

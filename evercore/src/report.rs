@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 /// The most characters of a failure's text that are stored.
-const MOST_FAILURE_CHARS: usize = 2_000;
+pub(crate) const MOST_FAILURE_CHARS: usize = 2_000;
 
 /// Displays an error with all its causes, in one line: `what failed: why: why that`.
 ///

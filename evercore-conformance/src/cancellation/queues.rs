@@ -44,7 +44,9 @@ impl<'a> Failed<'a> {
             };
             let lease = TaskLease { queue: task.queue, id: task.id, token };
             let failure = "it is to be dead".to_owned();
-            storage.fail(&FailedAttempt { lease, failure, retry_after: None }).await?;
+            storage
+                .fail(&FailedAttempt { lease, failure, retry_after: None, returns: None })
+                .await?;
             dead.push(task.id);
         }
         Ok(Self { subject, name, tasks: dead })

@@ -9,7 +9,7 @@ use evercore::engine::{
     Capability, ClaimRequest, CommandLogStorage, CommandOutcome, Completion, Precondition,
     StoredPlace, StoredTask, TaskLease,
 };
-use evercore::task::{QueueName, Task, TaskId};
+use evercore::task::{Claimed, Handlers, QueueName, Task, TaskError, TaskId, TaskInfo};
 use evercore::{
     AggregateId, CommandError, Error, EventStore, HandlerRetry, Metadata, NaturalKey, Result,
     Sequence, Target, with_metadata,
@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::assert::assert_error;
 use crate::domain::counter::{self, Added, Counter};
-use crate::domain::orders::{AGGREGATE, Increment, QUEUE, change, handlers};
+use crate::domain::orders::{AGGREGATE, Change, Increment, QUEUE, change, handlers};
 use crate::fixture::Fixture;
 use crate::raw;
 
@@ -419,6 +419,111 @@ pub(crate) async fn old_outcomes_are_removed(fixture: &Fixture) -> Result<()> {
     assert_eq!(run(&forgetful).await?, 0);
     assert_eq!(left().await?, 0);
     assert_eq!(counter::value(store, a).await?, 3, "the events stay");
+    Ok(())
+}
+
+/// The queue to which commands come back.
+const FAILED: &str = "failed";
+
+/// Returns handlers that fail for good.
+fn broken() -> Handlers {
+    Handlers::new().on(async |_: Claimed<Change>| -> Result<(), TaskError> {
+        Err(TaskError::permanent("it is broken"))
+    })
+}
+
+async fn die(store: &EventStore) -> Result<()> {
+    assert_eq!(store.queue(QUEUE).run_due(broken()).await?.dead, 1);
+    Ok(())
+}
+
+async fn returned(store: &EventStore) -> Result<Vec<TaskInfo>> {
+    store.queues().waiting(FAILED, None, 9).await
+}
+
+fn reason(task: &TaskInfo) -> &str {
+    task.metadata.get("evercore.failure").and_then(|why| why.as_str()).unwrap_or_default()
+}
+
+fn task_of(command: CommandId) -> TaskId {
+    TaskId::from_uuid(*command.as_uuid())
+}
+
+pub(crate) async fn a_command_that_dies_comes_back_to_its_sender(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    log(fixture)?;
+    let counter = counter::create(store, 0).await?;
+    let request = Metadata::new().correlation("request-17").principal("ada");
+    let command = Task::new(change(counter, 1)).return_failed_to(FAILED);
+    let id = with_metadata(request, store.send(command)).await?;
+    die(store).await?;
+    let back = returned(store).await?.remove(0);
+    assert_eq!(reason(&back), "it is broken");
+    assert_eq!(back.metadata.get("evercore.failed_to"), None);
+    assert_eq!(back.metadata.correlation_id(), Some("request-17"));
+    assert_eq!(back.metadata.causation_id(), Some(&*id.to_string()));
+    assert_eq!(back.metadata.principal_id(), Some("ada"));
+    let sender = Handlers::new().on(async move |back: Claimed<Change>| -> Result<(), TaskError> {
+        assert_eq!(*back, change(counter, 1));
+        assert_eq!((back.failure(), back.rejection()), (Some("it is broken"), None));
+        Ok(())
+    });
+    assert_eq!(store.queue(FAILED).run_due(sender.clone()).await?.done, 1);
+
+    let queues = store.queues();
+    queues.retry(QUEUE, task_of(id)).await?;
+    die(store).await?;
+    assert_eq!(store.queue(FAILED).run_due(sender).await?.done, 1, "it has died again");
+    queues.discard(QUEUE, task_of(id), "no use").await?;
+    assert_eq!(queues.get(FAILED).await?.due, 0, "its sender knows");
+    Ok(())
+}
+
+pub(crate) async fn a_command_that_comes_back_may_be_done_later(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    log(fixture)?;
+    let counter = counter::create(store, 0).await?;
+    let id = store.send(Task::new(change(counter, 1)).return_failed_to(FAILED)).await?;
+    die(store).await?;
+    store.queues().retry(QUEUE, task_of(id)).await?;
+    assert_eq!(run(store).await?, 1);
+    assert_eq!(counter::value(store, counter).await?, 1);
+    assert_eq!(returned(store).await?.len(), 1);
+    Ok(())
+}
+
+pub(crate) async fn a_command_that_is_discarded_comes_back_to_its_sender(
+    fixture: &Fixture,
+) -> Result<()> {
+    let store = fixture.store();
+    log(fixture)?;
+    let counter = counter::create(store, 0).await?;
+    let command =
+        |key: &str| Task::new(change(counter, 1)).after(PATIENCE).key(key).return_failed_to(FAILED);
+    let id = store.send(command("a")).await?;
+    store.send(command("b")).await?;
+    store.queues().discard(QUEUE, task_of(id), "not wanted").await?;
+    store.with_context(async |ctx| ctx.cancel::<Change>("b")).await?;
+    let back = returned(store).await?;
+    assert_eq!(back.len(), 1, "one that is cancelled does not come back: {back:?}");
+    assert_eq!(reason(&back[0]), "it was discarded: not wanted");
+    assert_eq!(back[0].metadata.causation_id(), Some(&*id.to_string()));
+    Ok(())
+}
+
+pub(crate) async fn a_command_that_no_worker_can_read_comes_back(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    log(fixture)?;
+    let counter = counter::create(store, 0).await?;
+    store.send(Task::new(change(counter, 1)).return_failed_to(FAILED)).await?;
+    let registry = evercore::Registry::builder().event::<Increment>().event::<Added>().build()?;
+    let older = fixture.store_with(fixture.builder().registry(registry)).await?;
+    let retry = HandlerRetry::default().attempts(1);
+    let handlers = Handlers::new().command::<Increment>();
+    assert_eq!(older.queue(QUEUE).retry(retry).run_due(handlers).await?.dead, 1);
+    let back = returned(store).await?;
+    assert!(reason(&back[0]).contains("link the crate"), "{back:?}");
+    assert_eq!(&*back[0].task_type, "change");
     Ok(())
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use evercore::engine::{
     Capability, ClaimRequest, Completion, Controlled, FailedAttempt, Precondition, QueueControl,
-    StoredPlace, StoredTask, StoredTasks, TaskClaim, TaskLease, TaskStorage, TasksRequest,
-    WhichTasks,
+    StoredPlace, StoredTask, StoredTasks, TaskClaim, TaskLease, TaskReturn, TaskStorage,
+    TasksRequest, WhichTasks,
 };
 use evercore::task::{
-    Claimed, Handlers, IfKeyExists, Priority, QueueName, Task, TaskError, TaskInfo, TaskKey,
-    TaskState,
+    Claimed, Handlers, IfKeyExists, Priority, QueueName, Task, TaskError, TaskId, TaskInfo,
+    TaskKey, TaskState,
 };
 use evercore::{
     Context, Error, EventStore, HandlerRetry, Limits, Metadata, Result, Sequence, with_metadata,
@@ -60,6 +60,16 @@ fn lease_of(task: &StoredTask) -> TaskLease {
         }
         place => panic!("a claimed task is {place:?}"),
     }
+}
+
+/// The queue to which tasks come back.
+const RETURNED: &str = "returned";
+
+fn returned() -> Result<TaskReturn> {
+    let metadata = Metadata::new().correlation("c").causation("d").with("why", "it is dead");
+    let metadata_column = metadata.to_column()?;
+    let queue = QueueName::new(RETURNED)?;
+    Ok(TaskReturn { id: TaskId::generate(), queue, metadata, metadata_column })
 }
 
 /// Returns the keys or the texts of notes, by which the cases tell them apart.
@@ -175,8 +185,14 @@ pub(crate) async fn the_commit_of_a_lost_lease_is_refused(fixture: &Fixture) -> 
     let engine = tasks(fixture)?;
     let (lost, held) = (lease_of(&first[0]), lease_of(&second));
     assert_eq!(engine.renew(&[lost.clone(), held.clone()], LONG).await?, [false, true]);
-    let failed = FailedAttempt { lease: lost.clone(), failure: "late".into(), retry_after: None };
+    let failed = FailedAttempt {
+        lease: lost.clone(),
+        failure: "late".into(),
+        retry_after: None,
+        returns: Some(returned()?),
+    };
     assert_error!(engine.fail(&failed).await, Error::TaskLeaseLost { .. });
+    assert_eq!(store.queues().get(RETURNED).await?.due, 0, "it is not dead");
     engine.release(std::slice::from_ref(&lost)).await?;
 
     let before = fixture.log().await?.len();
@@ -443,8 +459,33 @@ pub(crate) async fn dead_tasks_are_retried_and_discarded(fixture: &Fixture) -> R
 
 async fn die(fixture: &Fixture, task: &StoredTask) -> Result<()> {
     let failure = "it does not work".to_owned();
-    let failed = FailedAttempt { lease: lease_of(task), failure, retry_after: None };
+    let lease = lease_of(task);
+    let failed = FailedAttempt { lease, failure, retry_after: None, returns: None };
     tasks(fixture)?.fail(&failed).await
+}
+
+/// The death of a task and its return to its sender are one transaction.
+pub(crate) async fn a_task_that_dies_comes_back_once(fixture: &Fixture) -> Result<()> {
+    let store = fixture.store();
+    let engine = tasks(fixture)?;
+    store.enqueue(Task::new(note("a")).key("k").priority(Priority::Low)).await?;
+    let died = claim(fixture, 1).await?.remove(0);
+    let (lease, back) = (lease_of(&died), returned()?);
+    let (failure, returns) = ("it does not work".to_owned(), Some(back.clone()));
+    let failed = FailedAttempt { lease, failure, retry_after: None, returns };
+    engine.fail(&failed).await?;
+    assert_error!(engine.fail(&failed).await, Error::TaskLeaseLost { .. });
+
+    let found = engine.find_task(back.id).await?.expect("it has come back");
+    assert_eq!((found.queue, found.metadata), (back.queue, back.metadata));
+    assert_eq!((found.task_type, found.version), (died.task_type, died.version));
+    assert_eq!(found.payload, died.payload);
+    assert_eq!((found.key, found.priority), (None, Priority::Normal));
+    assert_eq!((found.attempts, found.failure), (0, None));
+    assert_eq!(found.place, StoredPlace::Waiting);
+    assert_eq!(store.queues().get(RETURNED).await?.due, 1);
+    assert_eq!(store.queues().get(QUEUE).await?.dead, 1);
+    Ok(())
 }
 
 /// An operator's request for all dead tasks changes a bounded number of them at a time.
@@ -473,12 +514,17 @@ pub(crate) async fn dead_tasks_are_changed_page_by_page(fixture: &Fixture) -> Re
     let mut after = None;
     for (changed, last) in [(1, Some(1)), (1, Some(3)), (0, None)] {
         let which = WhichTasks::Dead { after, limit: 1 };
-        let discard = QueueControl::Discard { which, reason: "cleaning up".to_owned() };
+        let discard = QueueControl::Discard {
+            which,
+            reason: "cleaning up".to_owned(),
+            returns: Some(returned()?),
+        };
         let done = engine.control(&queue, &discard).await?;
         assert_eq!(done, Controlled { changed, next: last.map(|last: usize| ids[last]) });
         after = done.next;
     }
     assert_eq!(queues.get(QUEUE).await?.dead, 0);
+    assert_eq!(queues.get(RETURNED).await?.due, 0, "they came back when they died");
     Ok(())
 }
 

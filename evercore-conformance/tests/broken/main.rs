@@ -50,7 +50,7 @@ use tag_faults::{
 use task_faults::{
     ChecksNoKeys, ClaimsWithPoison, CompletesWhatIsGone, CompletesWithoutToken, EnqueuesTooEarly,
     GivesTasksTwice, HidesLostTasks, IgnoresDueTimes, IgnoresOperatorsOfQueues, KeepsTasks,
-    LosesTasksBesideEvents, RetriesNoTask,
+    LosesReturns, LosesReturnsOfDiscarded, LosesTasksBesideEvents, RetriesNoTask,
 };
 use value_faults::{
     ChangesOneByOne, ChecksValuesTooEarly, ClaimsBesideCommits, ClaimsNothing, DeclaresInSilence,
@@ -503,6 +503,13 @@ caught! {
     ];
     a_task_that_is_not_retried_is_caught: RetriesNoTask => [
         "p15::a_task_that_fails_is_given_again_and_dies",
+    ];
+    a_lost_return_is_caught: LosesReturns => [
+        "p15::a_task_that_dies_comes_back_once",
+        "p15::a_command_that_dies_comes_back_to_its_sender",
+    ];
+    a_lost_return_of_a_discarded_command_is_caught: LosesReturnsOfDiscarded => [
+        "p15::a_command_that_is_discarded_comes_back_to_its_sender",
     ];
     tasks_that_are_not_given_back_are_caught: KeepsTasks => [
         "p15::a_task_that_was_given_back_has_lost_no_attempt",

@@ -208,6 +208,37 @@ impl Fault for RetriesNoTask {
     }
 }
 
+/// Loses what comes back when a task dies.
+#[derive(Debug)]
+pub(crate) struct LosesReturns;
+
+#[async_trait]
+impl Fault for LosesReturns {
+    async fn fail(&self, engine: &MemoryEngine, failed: &FailedAttempt) -> Result<()> {
+        engine.fail(&FailedAttempt { returns: None, ..failed.clone() }).await
+    }
+}
+
+/// Loses what comes back when a task is discarded.
+#[derive(Debug)]
+pub(crate) struct LosesReturnsOfDiscarded;
+
+#[async_trait]
+impl Fault for LosesReturnsOfDiscarded {
+    async fn control_queue(
+        &self,
+        engine: &MemoryEngine,
+        queue: &QueueName,
+        control: &QueueControl,
+    ) -> Result<Controlled> {
+        let mut control = control.clone();
+        if let QueueControl::Discard { returns, .. } = &mut control {
+            *returns = None;
+        }
+        TaskStorage::control(engine, queue, &control).await
+    }
+}
+
 /// Keeps tasks that are given back until their leases have ended.
 #[derive(Debug)]
 pub(crate) struct KeepsTasks;

@@ -1,6 +1,6 @@
 //! Does what an operator requests of a queue.
 
-use evercore::engine::{Controlled, QueueControl, WhichTasks};
+use evercore::engine::{Controlled, QueueControl, TaskReturn, WhichTasks};
 use evercore::task::{QueueName, TaskId};
 use evercore::{Error, Result};
 use sqlx::postgres::PgArguments;
@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
-use super::NIL;
+use super::{NIL, bind_return};
 use crate::engine::PostgresEngine;
 use crate::error::classify;
 use crate::statements::TaskStatements;
@@ -46,13 +46,14 @@ pub(super) async fn control(
             };
             Ok(Controlled { changed, next })
         }
-        QueueControl::Discard { which, reason } => {
+        QueueControl::Discard { which, reason, returns } => {
             let Chosen { tasks, next } = choose(statements, connection, queue, which).await?;
             let dead = sqlx::query(statements.discard_dead.sql()).bind(queue.as_str());
             let changed = match (execute(dead.bind(&tasks).bind(reason), connection).await?, which)
             {
                 (0, WhichTasks::Id(id)) => {
-                    discard_waiting(statements, connection, queue, *id, reason).await?
+                    discard_waiting(statements, connection, queue, *id, (reason, returns.as_ref()))
+                        .await?
                 }
                 (discarded, _) => discarded,
             };
@@ -113,13 +114,13 @@ async fn discard_waiting(
     connection: &mut PgConnection,
     queue: &QueueName,
     id: TaskId,
-    reason: &str,
+    (reason, returns): (&str, Option<&TaskReturn>),
 ) -> Result<u64> {
     let discard = sqlx::query(statements.discard_waiting.sql())
         .bind(queue.as_str())
         .bind(id.as_uuid())
         .bind(reason);
-    match execute(discard, connection).await? {
+    match execute(bind_return(discard, returns), connection).await? {
         0 => Err(unknown(queue, id)),
         discarded => Ok(discarded),
     }

@@ -7,10 +7,10 @@ use evercore::command::{CommandId, CommandQuery};
 use evercore::engine::{
     ClaimRequest, CommandLogStorage, CommandOutcome, Commit, Completion, FailedAttempt,
     QueueControl, StorageEngine as _, StoredPlace, StoredTask, StoredTasks, TaskLease, TaskPlace,
-    TaskStorage, TasksRequest, WhichTasks,
+    TaskReturn, TaskStorage, TasksRequest, WhichTasks,
 };
-use evercore::task::{Claimed, Handlers, IfKeyExists, QueueName, Task, TaskError, Work};
-use evercore::{AggregateId, CommitId, Context, Error, EventStore, Result, task};
+use evercore::task::{Claimed, Handlers, IfKeyExists, QueueName, Task, TaskError, TaskId, Work};
+use evercore::{AggregateId, CommitId, Context, Error, EventStore, Metadata, Result, task};
 use evercore_postgres::PostgresEngine;
 
 use crate::work::{Account, Deposited};
@@ -86,6 +86,11 @@ async fn change(store: &EventStore) -> Result<()> {
     Ok(())
 }
 
+fn returned() -> TaskReturn {
+    let (metadata, metadata_column) = (Metadata::new(), None);
+    TaskReturn { id: TaskId::generate(), queue: queue("returned"), metadata, metadata_column }
+}
+
 async fn work(engine: &PostgresEngine, name: &str, limit: u32) -> Result<()> {
     let claimed = claim(engine, name, limit).await?;
     let leases: Vec<_> = claimed.iter().map(lease_of).collect();
@@ -94,7 +99,10 @@ async fn work(engine: &PostgresEngine, name: &str, limit: u32) -> Result<()> {
     let mut leases = leases.into_iter();
     for retry_after in [Some(Duration::ZERO), None] {
         let Some(lease) = leases.next() else { return Ok(()) };
-        engine.fail(&FailedAttempt { lease, failure: "no".to_owned(), retry_after }).await?;
+        let returns = retry_after.is_none().then(returned);
+        engine
+            .fail(&FailedAttempt { lease, failure: "no".to_owned(), retry_after, returns })
+            .await?;
     }
     let complete: Vec<_> = leases.by_ref().take(3).map(Completion::Task).collect();
     let outcomes = claimed.iter().skip(2).take(3).map(outcome).collect();
@@ -184,7 +192,7 @@ async fn operate(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
         let which = WhichTasks::Dead { after, limit: 100 };
         let retried = engine.control(&queue(MANY), &QueueControl::Retry(which.clone())).await?;
         assert_eq!(retried.changed, 100);
-        let discard = QueueControl::Discard { which, reason: "no use".to_owned() };
+        let discard = QueueControl::Discard { which, reason: "no use".to_owned(), returns: None };
         after = engine.control(&queue(MANY), &discard).await?.next;
         assert!(after.is_some());
     }
@@ -194,7 +202,8 @@ async fn operate(store: &EventStore, engine: &PostgresEngine) -> Result<()> {
     let keyed = store.enqueue(errand().key("taken")).await?;
     for task in claim(engine, FEW, 256).await? {
         let lease = lease_of(&task);
-        engine.fail(&FailedAttempt { lease, failure: "no".to_owned(), retry_after: None }).await?;
+        let (failure, returns) = ("no".to_owned(), None);
+        engine.fail(&FailedAttempt { lease, failure, retry_after: None, returns }).await?;
     }
     let rival = store.enqueue(errand().key("taken")).await?;
     let taken = queues.retry(FEW, keyed).await;

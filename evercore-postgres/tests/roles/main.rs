@@ -9,12 +9,12 @@ use evercore::command::{CommandId, CommandQuery};
 use evercore::engine::{
     AcquireRequest, Acquired, Beat, ClaimRequest, CommandOutcome, Commit, Control, CursorMove,
     Detail, DiscardedRequest, FailedAttempt, Grant, IfDifferent, NewSubscription, NewlyParked,
-    Settlement, StorageEngine, StoredPlace, StoredTask, TaskLease, UniqueName,
+    Settlement, StorageEngine, StoredPlace, StoredTask, TaskLease, TaskReturn, UniqueName,
 };
-use evercore::task::{Claimed, Handlers, QueueName, Task, TaskError};
+use evercore::task::{Claimed, Handlers, QueueName, Task, TaskError, TaskId};
 use evercore::{
     Aggregate, AggregateId, Apply, Boundary, CommitId, Error, EventFilter, EventMeta, EventStore,
-    Migrate, Position, Start, SubscriptionName, event, state_event, task,
+    Metadata, Migrate, Position, Start, SubscriptionName, event, state_event, task,
 };
 use evercore_postgres::PostgresContext;
 use serde::{Deserialize, Serialize};
@@ -230,7 +230,14 @@ async fn do_later(store: &EventStore) -> Result<(), Error> {
         panic!("it is claimed: {claimed:?}");
     };
     let lease = TaskLease { queue: queue.clone(), id: *id, token: *token };
-    tasks.fail(&FailedAttempt { lease, failure: "no".to_owned(), retry_after: None }).await?;
+    let returned = TaskReturn {
+        id: TaskId::generate(),
+        queue: QueueName::new("returned")?,
+        metadata: Metadata::new(),
+        metadata_column: None,
+    };
+    let (failure, returns) = ("no".to_owned(), Some(returned));
+    tasks.fail(&FailedAttempt { lease, failure, retry_after: None, returns }).await?;
     let queues = store.queues();
     let dead = queues.dead("visits", None, 1).await?.remove(0).id;
     queues.pause("visits").await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evercore::command::CommandQuery;
-use evercore::task::Handlers;
+use evercore::task::{Claimed, Handlers, TaskError};
 use evercore::{
     Aggregate, Apply, Decide, Decision, Error, EventMeta, EventStore, Result, command, event,
     state_event, task,
@@ -171,6 +171,10 @@ impl Process for Fulfilment {
             |c: &Pack| c.order.clone(),
             |step, c, why| step.send(Refund { order: c.order.clone(), why: why.to_owned() }),
         );
+        on.failure(
+            |c: &Pack| c.order.clone(),
+            |step, c, why| step.send(Refund { order: c.order.clone(), why: why.to_owned() }),
+        );
         on.deadline(|step, e: &OrderLapsed| {
             step.send(Cancel { order: e.order.clone() });
             step.end();
@@ -215,6 +219,15 @@ pub(crate) async fn fulfilment(store: &EventStore, order: &str) -> Result<Option
     let find =
         store.with_context(async |ctx| Ok::<_, Error>(ctx.find_by_key::<Fulfilment>(order).await?));
     Ok(find.await?.map(|found| found.into_state()))
+}
+
+/// Fails to pack for good, and returns the number of commands that are dead by that. Does all others, such as those by
+/// which the process reacts meanwhile.
+pub(crate) async fn fail_to_pack(store: &EventStore) -> Result<usize> {
+    let broken = Handlers::new().commands().on(async |_: Claimed<Pack>| -> Result<(), TaskError> {
+        Err(TaskError::permanent("the goods are lost"))
+    });
+    Ok(store.queue("commands").run_due(broken).await?.dead)
 }
 
 /// Does the commands that are due, and returns the number of those in the log.

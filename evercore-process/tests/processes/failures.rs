@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use evercore::{Aggregate, Error, EventStore, FailurePolicy, Result, Start, task};
+use evercore::task::Task;
+use evercore::{Aggregate, Error, EventStore, FailurePolicy, HandlerRetry, Result, Start, task};
 use evercore_process::{Noted, Process, Processes, Reactions, Rehearsal};
 
-use crate::domain::{OrderPaid, OrderPlaced, SendReceipt, pay, place};
+use crate::domain::{OrderPaid, OrderPlaced, Pack, SendReceipt, fail_to_pack, pay, place};
 use crate::engines::{memory, until};
 
 /// Sends receipts, but not while its scales are broken.
@@ -94,4 +95,31 @@ async fn a_key_that_is_not_valid_fails_the_step() -> Result<()> {
     let refused = Rehearsal::<Forgetful>::new().event(&placed, &mut Noted::default());
     assert!(matches!(refused, Err(Error::InvalidKey { .. })), "{refused:?}");
     Ok(())
+}
+
+/// Reacts to rejections, and not to failures.
+#[derive(Aggregate, Default)]
+struct Confident {}
+
+impl Process for Confident {
+    fn register(on: &mut Reactions<Self>) {
+        on.event(|e: &OrderPlaced| e.order.clone(), |_, _| {});
+        on.rejection(|c: &Pack| c.order.clone(), |_, _, _| {});
+    }
+}
+
+#[tokio::test]
+async fn a_failure_without_a_reaction_waits_for_an_operator() -> Result<()> {
+    let store = memory().await;
+    let pack = Pack { order: "42".to_owned() };
+    store.send(Task::new(pack).return_failed_to("confident")).await?;
+    assert_eq!(fail_to_pack(&store).await?, 1);
+    let once = HandlerRetry::default().attempts(1);
+    let process = store.process::<Confident>("confident").queue(|queue| queue.retry(once));
+    let process = process.spawn()?;
+    until("its end", async || Ok(store.queues().get("confident").await?.dead == 1)).await?;
+    let dead = store.queues().dead("confident", None, 1).await?.remove(0);
+    let failure = dead.failure.unwrap_or_default();
+    assert!(failure.contains("`on.failure`"), "{failure}");
+    process.shutdown().await
 }

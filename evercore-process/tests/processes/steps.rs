@@ -4,7 +4,8 @@ use evercore::{Aggregate, Error, EventStore, Result, Start};
 use evercore_process::{Process, Processes, Reactions};
 
 use crate::domain::{
-    DAY, Fulfilment, Order, OrderPlaced, do_commands, fulfilment, lose, order, pay, place,
+    DAY, Fulfilment, Order, OrderPlaced, do_commands, fail_to_pack, fulfilment, lose, order, pay,
+    place,
 };
 use crate::engines::{on_every_engine, until};
 
@@ -13,6 +14,7 @@ on_every_engine! {
     a_deadline_that_is_set_again_replaces_the_former
     an_ended_process_does_nothing
     a_rejection_leads_to_a_compensation
+    a_failure_leads_to_a_compensation
     a_reset_repeats_nothing
     an_event_without_a_key_begins_nothing
 }
@@ -88,6 +90,27 @@ async fn a_rejection_leads_to_a_compensation(store: EventStore) -> Result<()> {
         let column = event.metadata().to_column()?.unwrap_or_default();
         assert!(!column.contains("evercore."), "{event:?}");
     }
+    process.shutdown().await
+}
+
+async fn a_failure_leads_to_a_compensation(store: EventStore) -> Result<()> {
+    let process = store.process::<Fulfilment>("fulfilment").spawn()?;
+    place(&store, "42", false).await?;
+    pay(&store, "42").await?;
+    store.wait_until_idle("fulfilment").await?;
+    assert_eq!(fail_to_pack(&store).await?, 1);
+    store.queues().wait_until_idle("fulfilment").await?;
+    assert_eq!(do_commands(&store).await?, 1);
+    let compensated = order(&store, "42").await?;
+    assert_eq!((compensated.packed, compensated.refunded), (0, 1));
+
+    // An operator has it done after all, of which the process is not told.
+    assert_eq!(store.queues().retry_all("commands").await?, 1);
+    assert_eq!(do_commands(&store).await?, 2);
+    store.queues().wait_until_idle("fulfilment").await?;
+    assert_eq!(do_commands(&store).await?, 2);
+    let done = order(&store, "42").await?;
+    assert_eq!((done.packed, done.refunded), (1, 1));
     process.shutdown().await
 }
 

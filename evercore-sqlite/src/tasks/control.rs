@@ -1,11 +1,11 @@
 //! Does what an operator requests of a queue.
 
 use evercore::Error;
-use evercore::engine::{Controlled, QueueControl, WhichTasks};
+use evercore::engine::{Controlled, QueueControl, TaskReturn, WhichTasks};
 use evercore::task::{QueueName, TaskId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{DELETE_TASK, END_TASK, NIL};
+use super::{NIL, end};
 use crate::error::Problem;
 
 const DELETE_ENDED: &str = include_str!("delete_ended.sql");
@@ -43,10 +43,10 @@ pub(super) fn control(
             }
             (retried, next)
         }
-        QueueControl::Discard { which, reason } => {
+        QueueControl::Discard { which, reason, returns } => {
             let Chosen { tasks, next } = choose(connection, queue, which)?;
             for id in &tasks {
-                discard(connection, queue, *id, reason)?;
+                discard(connection, queue, *id, reason, returns.as_ref())?;
             }
             (tasks.len(), next)
         }
@@ -110,6 +110,7 @@ fn discard(
     queue: &QueueName,
     id: TaskId,
     reason: &str,
+    returns: Option<&TaskReturn>,
 ) -> Result<(), Problem> {
     let bytes = id.as_uuid().as_bytes();
     let row = params![queue.as_str(), bytes, reason];
@@ -119,9 +120,7 @@ fn discard(
     if !connection.prepare_cached(FIND_WAITING)?.exists(params![queue.as_str(), bytes])? {
         return Err(unknown(queue, id).into());
     }
-    connection.prepare_cached(END_TASK)?.execute(params![bytes, None::<&str>, reason])?;
-    connection.prepare_cached(DELETE_TASK)?.execute([bytes])?;
-    Ok(())
+    Ok(end(connection, id, None, Some(reason), returns)?)
 }
 
 fn unknown(queue: &QueueName, id: TaskId) -> Error {

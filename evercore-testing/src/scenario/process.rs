@@ -146,6 +146,14 @@ impl<P: Process> ProcessScenario<P> {
         self.after(tried, |rehearsal, noted| rehearsal.rejection(&command, why, noted))
     }
 
+    /// Has the process react to a command that has failed for good, as if it had sent it.
+    #[must_use = "say what was expected: `then_sent`, `then_nothing`"]
+    #[track_caller]
+    pub fn when_failed<C: Command>(self, command: C, why: &str) -> Self {
+        let tried = format!("{} failed", short_name::<C>());
+        self.after(tried, |rehearsal, noted| rehearsal.failure(&command, why, noted))
+    }
+
     /// Lets time pass, in which deadlines lapse.
     #[must_use = "say what was expected: `then_sent`, `then_nothing`"]
     #[track_caller]

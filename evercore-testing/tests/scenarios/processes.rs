@@ -116,6 +116,10 @@ impl Process for Waiting {
                 step.send(Apologise { reader: c.reader.clone(), why: why.to_owned() });
             },
         );
+        on.failure(
+            |c: &Release| c.reader.clone(),
+            |step, c, why| step.enqueue(SendMail { to: format!("{}: {why}", c.reader) }),
+        );
     }
 }
 
@@ -174,6 +178,19 @@ fn a_rejection_is_compensated_by_the_process_that_has_begun() {
         .when_rejected(release("Ada"), "it is lost")
         .then_sent([Apologise { reader: "Ada".to_owned(), why: "it is lost".to_owned() }])
         .when_rejected(release("Bob"), "it is lost")
+        .then_nothing();
+}
+
+#[test]
+fn a_failure_has_a_reaction_of_its_own() {
+    let release = |reader: &str| Release { reader: reader.to_owned() };
+    ProcessScenario::<Waiting>::given([ready("Ada")])
+        .when_failed(release("Ada"), "it crashed")
+        .then_enqueued([mail("Ada: it crashed")])
+        .then_sent(())
+        .when_failed(release("Bob"), "it crashed")
+        .then_nothing()
+        .when_failed(Apologise { reader: "Ada".to_owned(), why: String::new() }, "it crashed")
         .then_nothing();
 }
 

@@ -166,7 +166,10 @@ impl<C: Command> Sent<'_, C> {
 
     /// Enqueues a rejected command to the queue of its sender, if it is to come back.
     fn give_back(&self, context: &mut Context, reason: &str) -> Result<()> {
-        let Some(queue) = self.about.metadata.reply_to() else { return Ok(()) };
+        let Some(queue) = self.about.metadata.rejected_to() else { return Ok(()) };
+        // What the commit would add is there already, so that the reason is cut to the room that is left.
+        let default_metadata = self.store.inner.default_metadata.as_ref();
+        let around = Metadata::of_event(None, None, default_metadata).unwrap_or_default();
         let back = Task {
             body: (),
             queue: Ok(Some(queue)),
@@ -174,8 +177,9 @@ impl<C: Command> Sent<'_, C> {
             if_key_exists: IfKeyExists::Fail,
             due: Due::After(Duration::ZERO),
             priority: Priority::Normal,
-            metadata: Some(Metadata::new().rejected_for(reason)),
-            reply_to: Ok(None),
+            metadata: Some(around.rejected_for(reason)),
+            rejected_to: Ok(None),
+            failed_to: Ok(None),
         };
         context.enqueue_with(self.command, back).map(drop)
     }

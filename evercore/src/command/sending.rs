@@ -71,8 +71,7 @@ impl<C: Command> Task<C> {
     /// there in the same commit, where a handler is given it with its [`rejection`](crate::task::Claimed::rejection). So
     /// its sender learns of each rejection, and of each once.
     ///
-    /// A command that fails for good is dead, which is no rejection: it does not come back before an operator has retried
-    /// it.
+    /// A command that fails for good is dead, which is no rejection: see [`return_failed_to`](Self::return_failed_to).
     ///
     /// # Example
     /// ```
@@ -100,7 +99,36 @@ impl<C: Command> Task<C> {
         mut self,
         queue: impl TryInto<QueueName, Error: Into<Error>>,
     ) -> Self {
-        self.reply_to = queue.try_into().map(Some).map_err(Into::into);
+        self.rejected_to = queue.try_into().map(Some).map_err(Into::into);
+        self
+    }
+
+    /// Has the command come back to a queue if it will not be done: if it is dead after its last attempt, also if no
+    /// worker can read it, and if an operator discards it before it was done. It is enqueued there in the transaction by
+    /// which it dies or is discarded, and a handler is given it with its [`failure`](crate::task::Claimed::failure).
+    ///
+    /// An operator may retry a dead command, although it has come back. It is done then as any other is: if it dies
+    /// again, it comes back again. One that is discarded when it is dead has come back already. One that is cancelled or
+    /// replaced by its key does not come back.
+    ///
+    /// # Example
+    /// ```
+    /// # use evercore::{Aggregate, Decide, Decision, command};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[command(aggregate = Account, target = iban)]
+    /// # struct Withdraw { iban: String, amount: i64 }
+    /// # impl Decide<Withdraw> for Account {
+    /// #     type Error = String;
+    /// #     fn decide(_: &mut Decision<'_, Self>, _: &Withdraw) -> Result<(), String> { Ok(()) }
+    /// # }
+    /// use evercore::task::Task;
+    ///
+    /// let withdraw = Withdraw { iban: "NL91ABNA0417164300".to_owned(), amount: 30 };
+    /// let task = Task::new(withdraw).return_rejected_to("not paid").return_failed_to("not paid");
+    /// ```
+    pub fn return_failed_to(mut self, queue: impl TryInto<QueueName, Error: Into<Error>>) -> Self {
+        self.failed_to = queue.try_into().map(Some).map_err(Into::into);
         self
     }
 }

@@ -46,10 +46,7 @@ impl Context {
     /// # }
     /// ```
     pub fn enqueue<T: TaskBody>(&mut self, task: impl Into<Task<T>>) -> Result<TaskId> {
-        let Task { body, queue, key, if_key_exists, due, priority, metadata, reply_to } =
-            task.into();
-        let options =
-            Task { body: (), queue, key, if_key_exists, due, priority, metadata, reply_to };
+        let (body, options) = task.into().split();
         self.enqueue_with(&body, options)
     }
 
@@ -59,12 +56,23 @@ impl Context {
         body: &T,
         options: Task<()>,
     ) -> Result<TaskId> {
-        let Task { body: (), queue, key, if_key_exists, due, priority, metadata, reply_to } =
-            options;
-        let metadata = match reply_to? {
-            Some(queue) => Some(metadata.unwrap_or_default().replying_to(&queue)),
-            None => metadata,
-        };
+        let Task {
+            body: (),
+            queue,
+            key,
+            if_key_exists,
+            due,
+            priority,
+            mut metadata,
+            rejected_to,
+            failed_to,
+        } = options;
+        if let Some(queue) = rejected_to? {
+            metadata = Some(metadata.unwrap_or_default().returning_rejected_to(&queue));
+        }
+        if let Some(queue) = failed_to? {
+            metadata = Some(metadata.unwrap_or_default().returning_failed_to(&queue));
+        }
         let queue = match queue? {
             Some(queue) => queue,
             None => QueueName::new(T::QUEUE)?,

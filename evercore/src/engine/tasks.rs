@@ -222,6 +222,22 @@ pub struct FailedAttempt {
     pub failure: String,
     /// The time after which the task is claimed again; `None` if it is dead.
     pub retry_after: Option<Duration>,
+    /// If it is dead: the task that is enqueued with its death, so that its sender learns of it.
+    pub returns: Option<TaskReturn>,
+}
+
+/// A task that is enqueued because another one will not be done. It has the type, version and body of that one, is due
+/// at once, and has no key and the normal priority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskReturn {
+    /// Its id, which is new.
+    pub id: TaskId,
+    /// Its queue.
+    pub queue: QueueName,
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// The metadata as [`Metadata::to_column`] returns it, encoded once.
+    pub metadata_column: Option<String>,
 }
 
 /// A selection of the tasks of a queue, to read.
@@ -304,6 +320,9 @@ pub enum QueueControl {
         which: WhichTasks,
         /// The reason.
         reason: String,
+        /// The task that is enqueued with the discard of one that waits. It is not enqueued with the discard of a dead
+        /// one, whose sender has learned of its death.
+        returns: Option<TaskReturn>,
     },
 }
 
@@ -353,7 +372,8 @@ pub trait TaskStorage: Send + Sync {
     /// lease that has ended can be renewed as long as the task was not claimed again.
     async fn renew(&self, leases: &[TaskLease], lease: Duration) -> Result<Vec<bool>>;
 
-    /// Records that an attempt has failed, and when the next one may be, or that the task is dead.
+    /// Records that an attempt has failed, and when the next one may be, or that the task is dead. What the failed attempt
+    /// [returns](FailedAttempt::returns) is enqueued in the same transaction.
     ///
     /// # Errors
     /// [`Error::TaskLeaseLost`] if the lease is not held any more.

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use tokio::time::sleep;
 use tracing::info;
 
-use super::{Priority, QueueName, Task, TaskBody, TaskId, TaskKey};
+use super::claimed::About;
+use super::{Priority, QueueName, Task, TaskBody, TaskId, TaskKey, reply};
 use crate::engine::{
     Capability, Controlled, QueueControl, StoredPlace, StoredQueue, StoredTask, StoredTasks,
-    TaskPlace, TaskStorage, TasksRequest, WhichTasks, require,
+    TaskPlace, TaskReturn, TaskStorage, TasksRequest, WhichTasks, require,
 };
 use crate::shared::Shared;
 use crate::{Error, EventStore, Metadata, Payload, Result};
@@ -23,6 +24,9 @@ const MOST_READ: u32 = 1_000;
 
 /// The number of dead tasks that are retried or discarded at a time, so that a queue of many is locked only in parts.
 const PAGE: u32 = 1_000;
+
+/// The token of a task that is not claimed.
+const NO_TOKEN: i64 = 0;
 
 /// The interval at which a queue is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(5);
@@ -279,7 +283,8 @@ impl Queues {
         self.control_dead(queue.try_into().map_err(Into::into)?, QueueControl::Retry).await
     }
 
-    /// Removes a task for a reason, which is kept: a dead one, or one that waits.
+    /// Removes a task for a reason, which is kept: a dead one, or one that waits. A command that waits is
+    /// [returned](crate::task::Task::return_failed_to) to its sender, if that has asked for it; a dead one was.
     ///
     /// # Errors
     /// - [`Error::UnknownTask`] if there is no such task in the queue, or a worker has claimed it.
@@ -293,8 +298,17 @@ impl Queues {
     ) -> Result<()> {
         let queue = queue.try_into().map_err(Into::into)?;
         let reason = checked_reason(reason.into())?;
-        let control = QueueControl::Discard { which: WhichTasks::Id(task), reason };
+        let returns = self.return_of(task, &reason).await?;
+        let control = QueueControl::Discard { which: WhichTasks::Id(task), reason, returns };
         self.control(queue, control).await.map(drop)
+    }
+
+    /// Returns how a task comes back to its sender if it is discarded before it was done.
+    async fn return_of(&self, task: TaskId, reason: &str) -> Result<Option<TaskReturn>> {
+        let Some(found) = self.tasks()?.find_task(task).await? else { return Ok(None) };
+        let why = format!("it was discarded: {reason}");
+        let default_metadata = self.store.default_metadata.as_ref();
+        Ok(reply::failed(&About::new(&found, NO_TOKEN), &why, default_metadata))
     }
 
     /// Removes all dead tasks of a queue for a reason, which is kept, and returns their number.
@@ -310,7 +324,8 @@ impl Queues {
     ) -> Result<u64> {
         let queue = queue.try_into().map_err(Into::into)?;
         let reason = checked_reason(reason.into())?;
-        let discard = |which| QueueControl::Discard { which, reason: reason.clone() };
+        let discard =
+            |which| QueueControl::Discard { which, reason: reason.clone(), returns: None };
         self.control_dead(queue, discard).await
     }
 

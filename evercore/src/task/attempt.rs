@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::claimed::{About, TaskError};
 use super::handlers::{Completed, Delivery, Handled, Handlers};
+use super::reply;
 use super::slots::Slot;
 use crate::context::Reading;
 use crate::engine::{Backoff, Completion, FailedAttempt, StoredPlace, StoredTask, TaskLease};
@@ -134,18 +135,24 @@ impl Attempting {
             false => self.retry.wait_after(about.attempt, share),
         };
         say_it_has_failed(about, error, retry_after);
-        let failed_attempt = FailedAttempt {
-            lease: lease.clone(),
-            failure: error.report().to_stored(),
-            retry_after,
+        let failure = error.report().to_stored();
+        let returns = match retry_after {
+            Some(_) => None,
+            None => reply::failed(about, &failure, self.store.inner.default_metadata.as_ref()),
         };
+        let failed_attempt = FailedAttempt { lease: lease.clone(), failure, retry_after, returns };
         let tasks = self.store.inner.engine.tasks();
         let tasks = tasks.expect("BUG: a worker has checked that the engine has tasks");
         let began = tokio::time::Instant::now();
         let mut failed = 0;
         loop {
             let unrecorded = match tasks.fail(&failed_attempt).await {
-                Ok(()) => return Ok(retry_after.map_or(Outcome::Dead, Outcome::Again)),
+                Ok(()) => {
+                    if let Some(returned) = &failed_attempt.returns {
+                        reply::say(&lease.queue, lease.id, returned);
+                    }
+                    return Ok(retry_after.map_or(Outcome::Dead, Outcome::Again));
+                }
                 Err(Error::TaskLeaseLost { .. }) => return Ok(lost(lease)),
                 Err(error) if error.is_retryable() => error,
                 Err(error) => return Err(error),

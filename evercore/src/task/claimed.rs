@@ -100,6 +100,13 @@ impl<T> Claimed<T> {
         self.about.metadata.rejection()
     }
 
+    /// Returns the reason for which the task, which is a command, has failed for good or was discarded: it has come
+    /// [back](super::Task::return_failed_to) to the queue of its sender. `None` for every other task.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.about.metadata.failure()
+    }
+
     /// Returns the body.
     #[must_use]
     pub fn into_body(self) -> T {

@@ -40,8 +40,10 @@ impl TaskId {
         Self(id)
     }
 
-    /// Creates a new id. Later ids of a process are greater, so that the tasks of a commit keep their order.
-    pub(crate) fn generate() -> Self {
+    /// Creates a new id: a UUID of version 7. Later ids of a process are greater, so that the tasks of a commit keep their
+    /// order.
+    #[must_use]
+    pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
 

@@ -34,7 +34,9 @@ pub struct Task<T> {
     pub(crate) priority: Priority,
     pub(crate) metadata: Option<Metadata>,
     /// The queue to which a command comes back if it is rejected.
-    pub(crate) reply_to: Result<Option<QueueName>>,
+    pub(crate) rejected_to: Result<Option<QueueName>>,
+    /// The queue to which a command comes back if it fails for good.
+    pub(crate) failed_to: Result<Option<QueueName>>,
 }
 
 /// The reaction to a task with the same key that is in the queue already, waiting or claimed.
@@ -96,7 +98,8 @@ impl<T: TaskBody> Task<T> {
             due: Due::After(Duration::ZERO),
             priority: Priority::Normal,
             metadata: None,
-            reply_to: Ok(None),
+            rejected_to: Ok(None),
+            failed_to: Ok(None),
         }
     }
 
@@ -153,6 +156,35 @@ impl<T: TaskBody> Task<T> {
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = Some(metadata);
         self
+    }
+}
+
+impl<T> Task<T> {
+    /// Takes the body from its options.
+    pub(crate) fn split(self) -> (T, Task<()>) {
+        let Self {
+            body,
+            queue,
+            key,
+            if_key_exists,
+            due,
+            priority,
+            metadata,
+            rejected_to,
+            failed_to,
+        } = self;
+        let options = Task {
+            body: (),
+            queue,
+            key,
+            if_key_exists,
+            due,
+            priority,
+            metadata,
+            rejected_to,
+            failed_to,
+        };
+        (body, options)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::command::CommandId;
 use evercore::engine::{CommandLogStorage, CommandsRequest, Forward, StorageEngine, StoredCommand};
-use evercore::task::Handlers;
+use evercore::task::{Claimed, Handlers, Task, TaskError};
 use evercore::{Decide, Decision, Error, EventStore, Result, command};
 use evercore_memory::MemoryEngine;
 use tracing::Level;
@@ -72,6 +72,23 @@ async fn a_rejection_is_no_warning() -> Result<()> {
         assert!(line.contains(part), "{part} is missing: {line}");
     }
     assert!(lines.all(Level::WARN, "").is_empty(), "{lines:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_that_comes_back_is_logged() -> Result<()> {
+    let store = EventStore::builder().open(MemoryEngine::new()).await?;
+    let (lines, _guard) = Lines::watch();
+    let walk = Task::new(Walk { is_allowed: true }).return_failed_to("not walked");
+    let id = store.send(walk).await?.to_string();
+    let broken = Handlers::new()
+        .on(async |_: Claimed<Walk>| -> Result<(), TaskError> { Err(TaskError::permanent(ROOT)) });
+    store.queue("commands").run_due(broken).await?;
+    let line = lines.one(Level::INFO, "comes back to its sender");
+    for part in ["queue=commands", &*id, "to=not walked"] {
+        assert!(line.contains(part), "{part} is missing: {line}");
+    }
+    assert!(lines.one(Level::WARN, "has failed for good").contains(ROOT), "{lines:?}");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ FROM unnest('{0,1,2}'::smallint[]) AS p(priority)
 CROSS JOIN LATERAL (
     SELECT t.due
     FROM evercore.tasks t
-    WHERE t.queue = $1 AND t.priority = p.priority AND t.due >= coalesce($2, '-infinity')
+    WHERE t.queue = $1 AND t.priority = p.priority AND t.due >= coalesce($2::timestamptz, '-infinity')
     ORDER BY t.due, t.id
     LIMIT 1
 ) AS first
