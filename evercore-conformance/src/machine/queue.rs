@@ -65,6 +65,10 @@ enum Change {
 }
 
 impl Changes {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// # Errors
     /// The key belongs to an errand of the unit.
     pub(super) fn enqueue(&mut self, errand: Errand) -> Result<(), Reason> {

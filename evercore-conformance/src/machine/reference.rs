@@ -214,10 +214,13 @@ impl Reference {
     /// Commits a unit of work, with its changes of the queue.
     fn land(
         &mut self,
-        unit: Unit<u64>,
+        mut unit: Unit<u64>,
         changes: &Changes,
         completed: Option<usize>,
     ) -> Result<(), Vec<Reason>> {
+        if completed.is_some() || !changes.is_empty() {
+            unit.changes_elsewhere();
+        }
         let mut next = self.model.clone();
         let used = next.used_key(&unit);
         let landed = next.commit(unit);
