@@ -149,6 +149,6 @@ fn a_counterexample_with_tasks_is_shortened() {
     let found = explorer().shorten(1_000).explore(|| Faulty::new(CompletesWhatIsGone));
     let found = found.expect_err("it is found");
     println!("{found}");
-    // A task, a claim, the end of the lease, and a completion under it.
+    // A task, a claim, a change that takes the task away, and its completion.
     assert!(found.commands() <= 6, "{found}");
 }
