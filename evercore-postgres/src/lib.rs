@@ -19,6 +19,7 @@ mod connect;
 mod declarations;
 mod engine;
 mod error;
+mod floors;
 mod frontier;
 mod held;
 mod inspection;

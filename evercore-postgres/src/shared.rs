@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use crate::error::{cannot_open, classify, met_an_ended_session, silence};
+use crate::floors::Floors;
 use crate::frontier::Frontier;
 use crate::held::Held;
 use crate::notify::Notifications;
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) types: Arc<Types>,
     pub(crate) frontier: Frontier,
     pub(crate) tagged_reads: TaggedReads,
+    pub(crate) floors: Floors,
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) observer: ObserverSlot,
     /// The queue of the writers; `None` once the engine is closed.
@@ -123,6 +125,7 @@ impl Shared {
             types,
             frontier,
             tagged_reads: TaggedReads::default(),
+            floors: Floors::default(),
             notifications,
             observer,
             queue,

@@ -3,7 +3,7 @@
 mod control;
 mod rows;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::DateTime;
@@ -116,16 +116,20 @@ impl PostgresEngine {
 
 async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> Result<TaskClaim> {
     let failed = |error| classify("claim tasks", error);
-    let statements = engine.task_statements();
+    let (statements, floors) = (engine.task_statements(), &engine.shared.floors);
     let mut connection = engine.connection().await?;
+    let since = floors.since(&request.queue);
+    let began = Instant::now();
     let rows = sqlx::query(statements.claim.sql())
         .bind(request.queue.as_str())
         .bind(&request.owner)
         .bind(interval(request.lease))
         .bind(i64::from(request.limit))
+        .bind(since)
         .fetch_all(&mut *connection)
         .await
         .map_err(failed)?;
+    let anew = since.is_none().then(|| began.elapsed());
     let numbered = |row| Ok((get::<i64>(row, 18)?, rows::live(row)?));
     let mut claimed: Vec<_> = rows.iter().map(numbered).collect::<Result<_>>()?;
     claimed.sort_by_key(|(number, _)| *number);
@@ -134,6 +138,7 @@ async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> Result<TaskCl
     if claim.tasks.len() < usize::try_from(request.limit).unwrap_or(usize::MAX) {
         let looked = sqlx::query(statements.look.sql())
             .bind(request.queue.as_str())
+            .bind(since)
             .fetch_one(&mut *connection)
             .await
             .map_err(failed)?;
@@ -141,6 +146,11 @@ async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> Result<TaskCl
         let wait: Option<i64> = get(&looked, 1)?;
         let wait = wait.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
         claim.next_due = wait.filter(|_| !claim.paused);
+        if !claim.paused {
+            floors.found(&request.queue, get(&looked, 2)?, anew);
+        }
+    } else if let Some(row) = rows.first() {
+        floors.found(&request.queue, get(row, 19)?, anew);
     }
     Ok(claim)
 }

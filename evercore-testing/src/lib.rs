@@ -2,6 +2,7 @@
 //!
 //! - [`Scenario`]: unit tests of an aggregate in the form given, when, then. It needs neither a store nor a runtime.
 //! - [`BoundaryScenario`]: the same of decisions on boundaries.
+//! - [`ProcessScenario`]: the same of processes, with deadlines that lapse without a wait.
 //! - [`StoreScenario`]: the same for code over a [`Context`](evercore::Context), with several aggregates in a store.
 //! - [`Recording`]: tests of a handler or router on a log that the test writes.
 //! - [`assert_catalogue!`]: checks that no released event has changed its shape.
@@ -87,4 +88,6 @@ mod scenario;
 
 pub use catalogue::{Catalogue, CatalogueError, CatalogueUpdate};
 pub use recording::{Handled, Recording};
-pub use scenario::{BoundaryScenario, Decided, DecidedOn, Done, Events, Scenario, StoreScenario};
+pub use scenario::{
+    BoundaryScenario, Decided, DecidedOn, Done, Events, ProcessScenario, Scenario, StoreScenario,
+};

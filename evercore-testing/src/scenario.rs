@@ -4,6 +4,7 @@ mod boundary;
 mod difference;
 mod events;
 mod outcome;
+mod process;
 mod store;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use serde_json::Value;
 pub use boundary::{BoundaryScenario, DecidedOn};
 pub use events::Events;
 pub use outcome::Decided;
+pub use process::ProcessScenario;
 pub use store::{Done, StoreScenario};
 
 /// The past events of an aggregate, on which a test tries commands: given, when, then.

@@ -102,6 +102,12 @@ impl Metadata {
         self
     }
 
+    /// Removes a free field.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.stored.fields.remove(name);
+        self
+    }
+
     /// Returns the correlation id.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {

@@ -18,7 +18,9 @@ pub(crate) mod id;
 mod leases;
 mod new;
 mod queue;
+mod reply;
 mod service;
+pub(crate) mod slots;
 mod worker;
 
 pub use admin::{QueueStatus, Queues, TaskInfo, TaskState};

@@ -112,6 +112,12 @@ pub struct Tasks;
 #[derive(Debug)]
 pub struct Commands;
 
+/// The examples of the guide to processes.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/processes.md")]
+#[derive(Debug)]
+pub struct Processes;
+
 /// The examples of the guide to verifying a store.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/verify.md")]

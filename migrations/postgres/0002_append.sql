@@ -479,7 +479,7 @@ BEGIN
     END IF;
 
     -- Tasks: leases that are not held (else 12), and keys that are taken (else 13).
-    IF has_tasks THEN
+    IF cardinality(done_ids) > 0 OR cardinality(array_remove(task_keys, NULL)) > 0 THEN
         SELECT verdicts || coalesce(array_agg(ROW(
             failed.commit_index, failed.code, NULL, failed.index, NULL, NULL, NULL, NULL
         )::evercore.verdict), '{}') INTO verdicts

@@ -137,6 +137,8 @@ SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+    began timestamptz := clock_timestamp();
 BEGIN
     IF cardinality(done_ids) > 0 THEN
         DELETE FROM evercore.tasks t
@@ -154,14 +156,29 @@ BEGIN
                 WHERE k.kind >= 2 AND k.commit_index <> ALL (refused)
             );
         END IF;
+        -- Most commits enqueue one task, which is worth a statement of its own.
+        IF cardinality(task_kinds) = 1 AND task_kinds[1] = 0 AND cardinality(refused) = 0 THEN
+            INSERT INTO evercore.tasks (
+                id, due, enqueued_at, attempts, version, priority, codec, queue, key, task_type, payload,
+                correlation_id, causation_id, metadata
+            )
+            VALUES (
+                task_ids[1],
+                greatest(task_times[1], began) + task_waits[1] * interval '1 microsecond',
+                began, 0, task_versions[1], task_priorities[1], task_codecs[1], task_queues[1], task_keys[1],
+                task_types[1], task_payloads[1], task_correlations[1], task_causations[1], task_metadata[1]
+            );
+            RETURN;
+        END IF;
+
         INSERT INTO evercore.tasks (
             id, due, enqueued_at, attempts, version, priority, codec, queue, key, task_type, payload, correlation_id,
             causation_id, metadata
         )
         SELECT
             k.id,
-            greatest(k.time, clock.now) + k.wait * interval '1 microsecond',
-            clock.now,
+            greatest(k.time, began) + k.wait * interval '1 microsecond',
+            began,
             0, k.version, k.priority, k.codec, k.queue, k.key, k.type, k.payload, k.correlation_id, k.causation_id,
             k.metadata
         FROM unnest(
@@ -171,7 +188,6 @@ BEGIN
             commit_index, kind, id, queue, key, time, wait, priority, type, version, codec, payload, correlation_id,
             causation_id, metadata
         )
-        CROSS JOIN (SELECT clock_timestamp()) AS clock(now)
         WHERE k.kind < 3
             AND k.commit_index <> ALL (refused)
             AND NOT (k.kind = 1 AND EXISTS (
@@ -182,12 +198,19 @@ END
 $$;
 
 -- Claims the tasks of a queue that are due, those of a higher priority first, up to one whose last lease has ended
--- without an outcome; or that one alone. `now()` is when the statement began. `n` is the place in the order of the claim.
-CREATE FUNCTION evercore.claim_tasks(of_queue text, by_owner text, lasts interval, most bigint)
-RETURNS TABLE (
+-- without an outcome; or that one alone. `now()` is when the statement began. `n` is the place in the order of the claim,
+-- and `first_due` the time before which the next claim need not look for any: all that is left is due later, except for a
+-- task whose commit takes longer than a second. Tasks that were due before `since`, which may be NULL, are not looked for.
+CREATE FUNCTION evercore.claim_tasks(
+    of_queue text,
+    by_owner text,
+    lasts interval,
+    most bigint,
+    since timestamptz
+) RETURNS TABLE (
     id uuid, queue text, key text, priority smallint, due timestamptz, attempts integer, failure text, task_type text,
     version integer, codec smallint, payload bytea, correlation_id text, causation_id text, metadata text,
-    enqueued_at timestamptz, is_abandoned boolean, token bigint, owner text, n bigint
+    enqueued_at timestamptz, is_abandoned boolean, token bigint, owner text, n bigint, first_due timestamptz
 )
 LANGUAGE plpgsql VOLATILE
 SET enable_seqscan = off
@@ -208,6 +231,7 @@ BEGIN
             WHERE t.queue = of_queue
                 AND t.priority = p.priority
                 AND t.due <= now()
+                AND t.due >= coalesce(since, '-infinity')
                 AND NOT EXISTS (SELECT FROM evercore.paused_queues AS paused WHERE paused.queue = of_queue)
             ORDER BY t.due, t.id
             LIMIT most
@@ -219,7 +243,8 @@ BEGIN
             f.id,
             f.is_abandoned,
             row_number() OVER claims AS n,
-            bool_or(f.is_abandoned) OVER claims AS has_abandoned
+            bool_or(f.is_abandoned) OVER claims AS has_abandoned,
+            least(min(f.due) OVER (), now() - interval '1 second') AS first_due
         FROM found f
         WINDOW claims AS (ORDER BY f.priority, f.due, f.id)
     ),
@@ -233,7 +258,8 @@ BEGIN
     WHERE t.id = c.id
     RETURNING
         t.id, t.queue, t.key, t.priority, t.due, t.attempts, t.failure, t.task_type, t.version, t.codec, t.payload,
-        t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, c.is_abandoned, t.token, t.owner, c.n;
+        t.correlation_id, t.causation_id, t.metadata, t.enqueued_at, c.is_abandoned, t.token, t.owner, c.n,
+        c.first_due;
 END
 $$;
 

@@ -7,16 +7,17 @@ use crate::command::Failure;
 use crate::metadata;
 
 /// The crates of the workspace, and the drivers of databases, that each published crate may depend on.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("evercore-derive", &[]),
     ("evercore", &["evercore-derive"]),
     ("evercore-conformance", &["evercore", "evercore-testing"]),
     ("evercore-memory", &["evercore"]),
     ("evercore-opentelemetry", &["evercore"]),
     ("evercore-postgres", &["evercore", "sqlx"]),
+    ("evercore-process", &["evercore"]),
     ("evercore-services", &["evercore"]),
     ("evercore-sqlite", &["evercore", "rusqlite", "sqlx"]),
-    ("evercore-testing", &["evercore"]),
+    ("evercore-testing", &["evercore", "evercore-process"]),
     ("evercore-tower", &["evercore"]),
     ("evercore-web", &["evercore"]),
 ];

@@ -221,10 +221,12 @@ fn other_tests(database: &TestDatabase) -> Result<Vec<Cargo>, Failure> {
     // Built with all packages, so that what the tests have compiled is used again.
     tests.push(cargo("build --quiet --workspace --examples --features evercore-bank/postgres"));
     tests.push(built_example(&target, "courses", &[]));
+    tests.push(built_example(&target, "order-processing", &[]));
     for url in database.example_urls() {
         tests.push(built_example(&target, "bank", &[&url]));
         tests.push(built_example(&target, "loans", &["--db", &url]));
         tests.push(built_example(&target, "courses", &[&url]));
+        tests.push(built_example(&target, "order-processing", &[&url]));
     }
     Ok(tests)
 }

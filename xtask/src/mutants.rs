@@ -24,7 +24,7 @@ struct Group {
 /// The groups. The engine in memory tests the core, and the core's tests test that engine; the simulation tests the
 /// code that works through a subscription. Left out are the tests of compiler messages, and on PostgreSQL those that
 /// crash servers.
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     Group {
         name: "core",
         packages: &["evercore", "evercore-memory"],
@@ -40,6 +40,12 @@ const GROUPS: [Group; 4] = [
             "rivals",
             "simulation",
         ],
+    },
+    Group {
+        name: "process",
+        packages: &["evercore-process", "evercore-testing"],
+        judges: &[],
+        tests: &["processes", "scenarios"],
     },
     Group {
         name: "services",

@@ -4,6 +4,7 @@
 //! message.
 
 mod command_faults;
+mod committing;
 mod crowd;
 mod drops;
 mod engine;

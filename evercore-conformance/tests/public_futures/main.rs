@@ -17,9 +17,10 @@ const CRATES: [&str; 4] = ["evercore", "evercore-memory", "evercore-sqlite", "ev
 
 /// Crates whose futures users await as well, but which are not dropped: they are layers over the others, or tools for
 /// tests.
-const TOOLS: [&str; 6] = [
+const TOOLS: [&str; 7] = [
     "evercore-conformance",
     "evercore-opentelemetry",
+    "evercore-process",
     "evercore-services",
     "evercore-testing",
     "evercore-tower",

@@ -19,6 +19,7 @@ use evercore::{
     Received, Registry, Sequence, Start, Stream, Target, command, event, task, with_metadata,
 };
 use evercore_postgres::{PostgresContext, PostgresEngine, PostgresOptions};
+use evercore_process::{Process, Processes, Reactions};
 use evercore_services::Services;
 use evercore_sqlite::{SqliteContext, SqliteEngine, SqliteOptions, SqliteTransaction};
 use evercore_testing::history::{self, History};
@@ -68,6 +69,12 @@ impl Apply<Taken> for Held {
 
 struct Deposit {
     amount: i64,
+}
+
+impl Process for Account {
+    fn register(on: &mut Reactions<Self>) {
+        on.event(|e: &Taken| e.seat.clone(), |step, _| step.emit(Deposited { amount: 1 }));
+    }
 }
 
 impl Decide<Deposit> for Account {
@@ -569,6 +576,14 @@ sendable! {
     };
     "Recording::handled_by" => |own| async move {
         Recording::new().handled_by(&mut Noting(own.key.into())).await
+    };
+
+    "ProcessBuilder::run" => |own| async move { own.store.process::<Account>(&own.key).run().await };
+    "ProcessHandle::shutdown" => |own| async move {
+        own.store.process::<Account>(&own.key).spawn()?.shutdown().await
+    };
+    "ProcessHandle::join" => |own| async move {
+        own.store.process::<Account>(&own.key).spawn()?.join().await
     };
 
     "Services::run_until_signal" => |own| async move {

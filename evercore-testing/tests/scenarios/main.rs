@@ -6,4 +6,5 @@ mod facts;
 mod failures;
 mod handlers;
 mod library;
+mod processes;
 mod steps;

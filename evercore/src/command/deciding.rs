@@ -11,13 +11,15 @@ use super::command_name;
 use super::named::Command;
 use super::target::Target;
 use crate::context::Reading;
-use crate::engine::{Capability, CommandOutcome, Completion, require};
+use crate::engine::{Capability, CommandOutcome, Completion, Due, require};
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::task::claimed::About;
 use crate::task::handlers::{Completed, Delivery, Handled};
+use crate::task::slots::Slot;
+use crate::task::{IfKeyExists, Priority, Task};
 use crate::{
-    Aggregate, AggregateId, CommandError, CommandId, Context, Error, EventStore, Report, Result,
-    StateAggregate,
+    Aggregate, AggregateId, CommandError, CommandId, Context, Error, EventStore, Metadata, Report,
+    Result, StateAggregate,
 };
 
 /// The most characters of the reason for a rejection that are stored.
@@ -25,10 +27,16 @@ pub const MAX_REJECTION_CHARS: usize = 2_000;
 
 /// Does a command that a worker has claimed.
 pub(super) async fn handle<C: Command>(store: EventStore, delivery: Delivery) -> Handled {
-    let about = Arc::clone(&delivery.about);
+    let (about, slot) = (Arc::clone(&delivery.about), delivery.slot.clone());
     let command = delivery.read::<C>()?;
     require(&*store.inner.engine, Capability::CommandLog)?;
-    let sent = Sent { store: &store, target: command.target(), command: &*command, about: &about };
+    let sent = Sent {
+        store: &store,
+        target: command.target(),
+        command: &*command,
+        about: &about,
+        slot: &slot,
+    };
     let span = debug_span!(
         "do_command",
         aggregate = <C as Command>::Aggregate::NAME,
@@ -53,6 +61,7 @@ struct Sent<'a, C> {
     command: &'a C,
     target: Result<Target>,
     about: &'a About,
+    slot: &'a Slot,
 }
 
 /// The end of an attempt that has one.
@@ -67,9 +76,11 @@ impl<C: Command> Sent<'_, C> {
     }
 
     async fn attempt(&self, reruns: &mut Reruns) -> Result<(), Attempt<Error>> {
+        self.slot.hold().await;
         let began = Instant::now();
         let mut context = reruns.context(self.store);
         let decided = self.decide(&mut context).await;
+        self.slot.give_back();
         reruns.queueing = context.take_queueing();
         let has_cached = context.has_cached();
         let sent = match decided {
@@ -142,12 +153,31 @@ impl<C: Command> Sent<'_, C> {
         let outcome = self.outcome(decided, took);
         let said = outcome.rejection.clone();
         context.record(outcome);
+        if let Some(reason) = &said {
+            self.give_back(&mut context, reason).map_err(Attempt::Work)?;
+        }
         let answer = committed(context.finish(&self.store.inner)).await?;
         if let Some(reason) = said {
             let (id, command) = (self.id(), C::NAME);
             info!(queue = %self.about.lease.queue, %id, command, %reason, "a command was rejected");
         }
         Ok(answer)
+    }
+
+    /// Enqueues a rejected command to the queue of its sender, if it is to come back.
+    fn give_back(&self, context: &mut Context, reason: &str) -> Result<()> {
+        let Some(queue) = self.about.metadata.reply_to() else { return Ok(()) };
+        let back = Task {
+            body: (),
+            queue: Ok(Some(queue)),
+            key: Ok(None),
+            if_key_exists: IfKeyExists::Fail,
+            due: Due::After(Duration::ZERO),
+            priority: Priority::Normal,
+            metadata: Some(Metadata::new().rejected_for(reason)),
+            reply_to: Ok(None),
+        };
+        context.enqueue_with(self.command, back).map(drop)
     }
 
     fn outcome(&self, decided: Decided, took: Duration) -> CommandOutcome {

@@ -4,10 +4,8 @@ use super::execute::Execute;
 use super::named::Command;
 use crate::Task;
 use crate::engine::Capability;
-use crate::{CommandId, Context, EventStore, Result};
-
-#[expect(unused_imports, reason = "the docs link to it")]
-use crate::Error;
+use crate::task::QueueName;
+use crate::{CommandId, Context, Error, EventStore, Result};
 
 impl EventStore {
     /// Executes a command now, as [`execute`](Self::execute) does. The command itself names the aggregate.
@@ -65,6 +63,45 @@ impl EventStore {
     pub async fn send<C: Command>(&self, command: impl Into<Task<C>>) -> Result<CommandId> {
         let task = command.into();
         self.with_context_once(async |ctx| ctx.send(task)).await
+    }
+}
+
+impl<C: Command> Task<C> {
+    /// Has the command come back to a queue if it is rejected: a worker that records the rejection enqueues the command
+    /// there in the same commit, where a handler is given it with its [`rejection`](crate::task::Claimed::rejection). So
+    /// its sender learns of each rejection, and of each once.
+    ///
+    /// A command that fails for good is dead, which is no rejection: it does not come back before an operator has retried
+    /// it.
+    ///
+    /// # Example
+    /// ```
+    /// # use evercore::{Aggregate, Apply, Decide, Decision, EventMeta, command, event};
+    /// # #[derive(Aggregate, Default)]
+    /// # struct Account { balance: i64 }
+    /// # #[command(aggregate = Account, target = iban)]
+    /// # struct Withdraw { iban: String, amount: i64 }
+    /// # impl Decide<Withdraw> for Account {
+    /// #     type Error = String;
+    /// #     fn decide(_: &mut Decision<'_, Self>, _: &Withdraw) -> Result<(), String> { Ok(()) }
+    /// # }
+    /// use evercore::task::{Claimed, Handlers, Task, TaskError};
+    ///
+    /// let withdraw = Withdraw { iban: "NL91ABNA0417164300".to_owned(), amount: 30 };
+    /// let task = Task::new(withdraw).return_rejected_to("refused");
+    ///
+    /// // For a worker of the queue `refused`.
+    /// let handlers = Handlers::new().on(async |refused: Claimed<Withdraw>| -> Result<(), TaskError> {
+    ///     println!("{} not paid: {}", refused.amount, refused.rejection().unwrap_or_default());
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn return_rejected_to(
+        mut self,
+        queue: impl TryInto<QueueName, Error: Into<Error>>,
+    ) -> Self {
+        self.reply_to = queue.try_into().map(Some).map_err(Into::into);
+        self
     }
 }
 

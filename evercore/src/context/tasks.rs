@@ -46,14 +46,32 @@ impl Context {
     /// # }
     /// ```
     pub fn enqueue<T: TaskBody>(&mut self, task: impl Into<Task<T>>) -> Result<TaskId> {
-        let Task { body, queue, key, if_key_exists, due, priority, metadata } = task.into();
+        let Task { body, queue, key, if_key_exists, due, priority, metadata, reply_to } =
+            task.into();
+        let options =
+            Task { body: (), queue, key, if_key_exists, due, priority, metadata, reply_to };
+        self.enqueue_with(&body, options)
+    }
+
+    /// Enqueues a task with this body and these options.
+    pub(crate) fn enqueue_with<T: TaskBody>(
+        &mut self,
+        body: &T,
+        options: Task<()>,
+    ) -> Result<TaskId> {
+        let Task { body: (), queue, key, if_key_exists, due, priority, metadata, reply_to } =
+            options;
+        let metadata = match reply_to? {
+            Some(queue) => Some(metadata.unwrap_or_default().replying_to(&queue)),
+            None => metadata,
+        };
         let queue = match queue? {
             Some(queue) => queue,
             None => QueueName::new(T::QUEUE)?,
         };
         let prepared = self.store.prepare_task(
             const { &TaskType::<T>::TYPE },
-            |codec, round_trips| T::ENCODING.encode(&body, codec, round_trips),
+            |codec, round_trips| T::ENCODING.encode(body, codec, round_trips),
             due,
             metadata,
             self.metadata.as_deref(),

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::claimed::{About, TaskError};
 use super::handlers::{Completed, Delivery, Handled, Handlers};
+use super::slots::Slot;
 use crate::context::Reading;
 use crate::engine::{Backoff, Completion, FailedAttempt, StoredPlace, StoredTask, TaskLease};
 use crate::report::panic_message;
@@ -41,11 +42,11 @@ pub(super) enum Outcome {
 }
 
 impl Attempting {
-    /// Gives a claimed task to its handler, and records the outcome.
+    /// Gives a claimed task to its handler, which has the slot, and records the outcome.
     ///
     /// # Errors
     /// The engine's error if a failure cannot be recorded, and waiting does not help.
-    pub(super) async fn attempt(&self, task: StoredTask) -> Result<Outcome> {
+    pub(super) async fn attempt(&self, task: StoredTask, slot: &Slot) -> Result<Outcome> {
         let token = match &task.place {
             StoredPlace::Claimed { token, .. } => *token,
             place => unreachable!("BUG: a claim has returned a task that is {place:?}"),
@@ -55,8 +56,9 @@ impl Attempting {
         if let Some(given_up) = self.given_up(&about, last_failure.as_deref()) {
             return self.record_failure(&about, &given_up).await;
         }
-        let delivery = Delivery { task, about: Arc::clone(&about) };
+        let delivery = Delivery { task, about: Arc::clone(&about), slot: slot.clone() };
         let handled = with_metadata(about.as_cause(), self.bounded(delivery)).await;
+        slot.give_back();
         let completed = match handled {
             Ok(Completed::WithItsEffects) => Ok(()),
             Ok(Completed::NotYet) => self.complete(&about.lease).await,

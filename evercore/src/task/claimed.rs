@@ -46,7 +46,7 @@ impl About {
         let id = self.lease.id.to_string();
         let own = &self.metadata;
         let correlation = own.correlation_id().unwrap_or(&id).to_owned();
-        Metadata::new().correlation(correlation).causation(id).within(own.clone())
+        Metadata::new().correlation(correlation).causation(id).within(own.clone().without_reply())
     }
 }
 
@@ -91,6 +91,13 @@ impl<T> Claimed<T> {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.about.metadata
+    }
+
+    /// Returns the reason for which the task, which is a command, was rejected: it has come
+    /// [back](super::Task::return_rejected_to) to the queue of its sender. `None` for every other task.
+    #[must_use]
+    pub fn rejection(&self) -> Option<&str> {
+        self.about.metadata.rejection()
     }
 
     /// Returns the body.

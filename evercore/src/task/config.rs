@@ -17,6 +17,13 @@ const MIN_LEASE: Duration = Duration::from_millis(50);
 /// The most tasks that one worker does at the same time.
 pub(crate) const MAX_CONCURRENCY: u32 = 10_000;
 
+/// The most tasks whose handlers have returned and whose commits are under way, for each handler that may run. So the
+/// commits of small tasks are stored together, as many as an engine stores at once.
+const COMMITS_PER_HANDLER: usize = 7;
+
+/// The most tasks whose commits are under way.
+const MAX_COMMITS: usize = 256;
+
 /// The longest name of a worker, in bytes of UTF-8.
 const MAX_OWNER_BYTES: usize = 128;
 
@@ -58,6 +65,23 @@ impl Config {
             return Ok(());
         };
         Err(Error::InvalidTask { what, value, problem })
+    }
+
+    /// Returns the most tasks that have begun and not ended: those whose handlers run, and those that are committed. One
+    /// handler at a time means one task at a time, whose commit has landed before the next one begins.
+    pub(super) fn most_begun(&self) -> usize {
+        match self.concurrency {
+            1 => 1,
+            handlers => handlers + MAX_COMMITS.min(handlers.saturating_mul(COMMITS_PER_HANDLER)),
+        }
+    }
+
+    /// Returns the time for which a task has kept others from a slot: while its handler ran, and its share of the commits
+    /// that may be under way.
+    pub(super) fn kept(&self, handled: Duration, took: Duration) -> Duration {
+        let counts = [self.concurrency, self.most_begun()];
+        let [handlers, begun] = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        handled.max(took.saturating_mul(handlers) / begun)
     }
 
     pub(super) async fn claim(&self, limit: u32) -> Result<TaskClaim> {

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use super::TaskBody;
 use super::body::TaskBodies;
 use super::claimed::{About, Claimed, TaskError};
+use super::slots::Slot;
 use crate::context::Reading;
 use crate::engine::{Completion, StoredTask};
 use crate::evolution::unreadable::Unreadable;
@@ -116,6 +117,7 @@ pub(crate) enum Completed {
 pub(crate) struct Delivery {
     pub(super) task: StoredTask,
     pub(crate) about: Arc<About>,
+    pub(crate) slot: Slot,
 }
 
 impl Delivery {
@@ -181,9 +183,9 @@ impl Handlers {
             Arc::new(move |store, delivery| {
                 let work = Arc::clone(&work);
                 Box::pin(async move {
-                    let lease = delivery.about.lease.clone();
+                    let (lease, slot) = (delivery.about.lease.clone(), delivery.slot.clone());
                     let task = delivery.read::<T>()?;
-                    in_contexts(&store, &Completion::Task(lease), &*work, &task).await
+                    in_contexts(&store, &Completion::Task(lease), &slot, &*work, &task).await
                 })
             }),
         );
@@ -255,14 +257,18 @@ impl Delivery {
 async fn in_contexts<T: Send + Sync>(
     store: &EventStore,
     completion: &Completion,
+    slot: &Slot,
     work: &impl Work<T>,
     task: &Claimed<T>,
 ) -> Handled {
     let mut reruns = store.begin(Reading::Cache)?;
     loop {
         let attempt = store.attempt(&mut reruns, async |ctx: &mut Context| {
+            slot.hold().await;
             ctx.complete(completion.clone());
-            work.work(ctx, task).await
+            let worked = work.work(ctx, task).await;
+            slot.give_back();
+            worked
         });
         match attempt.await {
             Ok(_) => return Ok(Completed::WithItsEffects),

@@ -33,6 +33,8 @@ pub struct Task<T> {
     pub(crate) due: Due,
     pub(crate) priority: Priority,
     pub(crate) metadata: Option<Metadata>,
+    /// The queue to which a command comes back if it is rejected.
+    pub(crate) reply_to: Result<Option<QueueName>>,
 }
 
 /// The reaction to a task with the same key that is in the queue already, waiting or claimed.
@@ -94,6 +96,7 @@ impl<T: TaskBody> Task<T> {
             due: Due::After(Duration::ZERO),
             priority: Priority::Normal,
             metadata: None,
+            reply_to: Ok(None),
         }
     }
 
@@ -139,6 +142,11 @@ impl<T: TaskBody> Task<T> {
     pub fn to(mut self, queue: impl TryInto<QueueName, Error: Into<Error>>) -> Self {
         self.queue = queue.try_into().map(Some).map_err(Into::into);
         self
+    }
+
+    /// Returns the body, for tests of code that makes tasks.
+    pub fn into_body(self) -> T {
+        self.body
     }
 
     /// Sets metadata. They take precedence over those of the context, which fill in the rest.

@@ -101,7 +101,10 @@ impl EventStore {
 }
 
 impl QueueBuilder {
-    /// Sets how many tasks the worker does at the same time, from 1 to 10,000. Default: 1.
+    /// Sets how many handlers run at the same time, from 1 to 10,000. Default: 1.
+    ///
+    /// A task whose handler has returned, and which is being committed, does not count: the next one begins meanwhile,
+    /// and the commits of small tasks are stored together. With 1, each task has ended before the next one begins.
     pub const fn concurrency(mut self, tasks: u32) -> Self {
         self.concurrency = tasks;
         self

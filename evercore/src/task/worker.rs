@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use super::attempt::{Attempting, Outcome};
 use super::config::{Config, MAX_CLAIM, SHORTEST_WAIT};
 use super::leases::Leases;
+use super::slots::{Slot, Slots};
 use crate::engine::{Backoff, LogWatch, StoredPlace, StoredTask, TaskClaim, TaskLease};
 use crate::{Error, Report, Result};
 
@@ -70,10 +71,11 @@ async fn keep_up(config: &Config) -> ! {
 pub(super) async fn attempt_alone(config: &Config, task: StoredTask) -> Result<Outcome> {
     let leases = Leases::default();
     leases.hold(lease_of(&task));
+    let slot = Slots::new(1).take().expect("BUG: there is one");
     let engine = &*config.attempting.store.inner.engine;
     tokio::select! {
         biased;
-        outcome = config.attempting.attempt(task) => outcome,
+        outcome = config.attempting.attempt(task, &slot) => outcome,
         never = leases.keep(engine, config.attempting.lease) => never,
     }
 }
@@ -81,6 +83,8 @@ pub(super) async fn attempt_alone(config: &Config, task: StoredTask) -> Result<O
 struct Worker<'a> {
     config: &'a Config,
     leases: Leases,
+    slots: Slots,
+    /// The tasks that have begun.
     running: JoinSet<Done>,
     /// Tasks that are claimed and not begun.
     claimed: VecDeque<StoredTask>,
@@ -90,7 +94,7 @@ struct Worker<'a> {
     /// The time at which to look again, of which the worker has learnt since it began to look.
     wake_at: Option<Instant>,
     failed_looks: u32,
-    /// The time that a task has taken lately.
+    /// The time for which a task has kept others from a slot lately.
     pace: Option<Duration>,
     is_paused: bool,
 }
@@ -98,6 +102,8 @@ struct Worker<'a> {
 struct Done {
     lease: TaskLease,
     outcome: Result<Outcome>,
+    /// The time that its handler has taken.
+    handled: Duration,
     took: Duration,
 }
 
@@ -106,6 +112,7 @@ impl<'a> Worker<'a> {
         Self {
             config,
             leases,
+            slots: Slots::new(config.concurrency),
             running: JoinSet::new(),
             claimed: VecDeque::new(),
             alone: None,
@@ -128,6 +135,7 @@ impl<'a> Worker<'a> {
         let mut ended = loop {
             self.begin_claimed();
             let is_wanted = !is_looking && self.wants_more();
+            let is_full = self.slots.free() == 0 && self.running.len() < config.most_begun();
             if is_wanted && self.look_at <= Instant::now() {
                 let limit = self.limit();
                 self.wake_at = None;
@@ -149,6 +157,7 @@ impl<'a> Worker<'a> {
                         break Err(error);
                     }
                 }
+                () = self.slots.freed(), if is_full => {}
                 () = watch.notified() => self.wake(Instant::now()),
                 () = sleep_until(self.look_at), if is_wanted => {}
             }
@@ -171,21 +180,22 @@ impl<'a> Worker<'a> {
             if !self.leases.holds(&lease) {
                 continue;
             }
-            let most = if task.is_abandoned { 1 } else { self.config.concurrency };
-            if self.running.len() >= most {
+            let most = if task.is_abandoned { 1 } else { self.config.most_begun() };
+            let slot = if self.running.len() < most { self.slots.take() } else { None };
+            let Some(slot) = slot else {
                 self.claimed.push_front(task);
                 return;
-            }
-            self.begin(task, &lease);
+            };
+            self.begin(task, &lease, slot);
         }
     }
 
-    fn begin(&mut self, task: StoredTask, lease: &TaskLease) {
+    fn begin(&mut self, task: StoredTask, lease: &TaskLease, slot: Slot) {
         let (attempting, of_task) = (Arc::clone(&self.config.attempting), lease.clone());
         let handling = self.running.spawn(async move {
             let began = Instant::now();
-            let outcome = attempting.attempt(task).await;
-            Done { lease: of_task, outcome, took: began.elapsed() }
+            let outcome = attempting.attempt(task, &slot).await;
+            Done { lease: of_task, outcome, handled: slot.held_for(), took: began.elapsed() }
         });
         // The lease may have been lost meanwhile.
         if !self.leases.begin(lease, handling.clone()) {
@@ -201,10 +211,7 @@ impl<'a> Worker<'a> {
 
     fn wants_more(&self) -> bool {
         let is_alone = self.alone.as_ref().is_some_and(|lease| self.leases.holds(lease));
-        let held = self.running.len() + self.claimed.len();
-        !is_alone
-            && self.claimed.len() <= self.ahead() / 2
-            && held < self.config.concurrency + self.ahead()
+        !is_alone && self.claimed.len() <= self.ahead() / 2 && self.missing() > 0
     }
 
     /// Returns how many tasks are claimed beside those that run.
@@ -215,10 +222,16 @@ impl<'a> Worker<'a> {
         in_time.saturating_mul(self.config.concurrency).min(MAX_CLAIM as usize)
     }
 
+    /// Returns how many tasks are to be claimed.
+    fn missing(&self) -> usize {
+        let handling = self.config.concurrency.saturating_sub(self.slots.free());
+        let has_room = self.running.len() < self.config.most_begun();
+        let wanted = if has_room { self.config.concurrency + self.ahead() } else { self.ahead() };
+        wanted.saturating_sub(handling + self.claimed.len())
+    }
+
     fn limit(&self) -> u32 {
-        let wanted = self.config.concurrency + self.ahead();
-        let missing = wanted.saturating_sub(self.running.len() + self.claimed.len());
-        u32::try_from(missing).unwrap_or(u32::MAX).clamp(1, MAX_CLAIM)
+        u32::try_from(self.missing()).unwrap_or(u32::MAX).clamp(1, MAX_CLAIM)
     }
 
     fn take(&mut self, limit: u32, claim: Result<TaskClaim>, watch: &LogWatch) -> Result<()> {
@@ -257,7 +270,7 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(&mut self, done: std::result::Result<Done, tokio::task::JoinError>) -> Result<()> {
-        let Done { lease, outcome, took } = match done {
+        let Done { lease, outcome, handled, took } = match done {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 // The panics of handlers are caught where they are called, except for those of dropping their futures.
@@ -267,9 +280,10 @@ impl<'a> Worker<'a> {
             },
         };
         self.leases.forget(&lease);
+        let kept = self.config.kept(handled, took);
         self.pace = Some(match self.pace {
-            Some(pace) => (pace * 7 + took) / 8,
-            None => took,
+            Some(pace) => (pace * 7 + kept) / 8,
+            None => kept,
         });
         if let Outcome::Again(wait) = outcome? {
             self.wake(Instant::now() + wait);

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "evercore",
     "evercore-conformance",
     "evercore-memory",
     "evercore-opentelemetry",
     "evercore-postgres",
+    "evercore-process",
     "evercore-services",
     "evercore-sqlite",
     "evercore-testing",

@@ -1,7 +1,7 @@
 //! sqlx on a table of jobs, as a program without a framework would have it.
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, raw_sql};
+use sqlx::{PgPool, Row as _, raw_sql};
 
 use super::super::POOL;
 use super::TABLES;
@@ -17,7 +17,7 @@ pub(crate) struct Jobs {
 }
 
 /// A job that was claimed.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) id: i64,
     pub(crate) payload: Vec<u8>,
@@ -44,7 +44,9 @@ impl Jobs {
 
     /// Claims the next job that is due.
     pub(crate) async fn claim(&self) -> anyhow::Result<Option<Job>> {
-        Ok(sqlx::query_as(CLAIM).bind("a worker").fetch_optional(&self.pool).await?)
+        let row = sqlx::query(CLAIM).bind("a worker").fetch_optional(&self.pool).await?;
+        row.map(|row| Ok(Job { id: row.try_get("id")?, payload: row.try_get("payload")? }))
+            .transpose()
     }
 
     /// Stores the event that a job has led to, and deletes the job.
