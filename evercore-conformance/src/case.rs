@@ -72,8 +72,8 @@ impl Case {
     /// [declare](evercore::engine::StorageEngine::capabilities) is left out.
     ///
     /// # Errors
-    /// [`Failure`] if the engine does not meet the requirement, or if the case takes longer than a minute. With more tasks in `EVERCORE_TASKS` than 600,
-    /// the limit is a tenth of a second for each.
+    /// [`Failure`] if the engine does not meet the requirement, or if the case takes longer than a minute. If
+    /// `EVERCORE_TASKS` is set to more than 600 tasks, the limit is a tenth of a second for each of them.
     ///
     /// # Panics
     /// If the environment variable `EVERCORE_SEED` is set but is not a number.

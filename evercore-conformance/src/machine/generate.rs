@@ -1,5 +1,7 @@
 //! Draws random commands that refer to existing aggregates and events.
 
+use std::iter;
+
 use evercore::task::{IfKeyExists, Priority};
 use proptest::collection::vec;
 use proptest::option;
@@ -47,6 +49,8 @@ struct Stage {
     /// The counters that have events.
     counters: Vec<usize>,
     events: usize,
+    /// The number of leases that were given.
+    leases: usize,
     has: Has,
 }
 
@@ -61,18 +65,59 @@ pub(super) struct Has {
 pub(super) fn sequence(random: &mut TestRunner, has: Has) -> Vec<Command> {
     let length = draw(&(1..=MOST_COMMANDS), random);
     let mut reference = Reference::default();
-    let draw_next = |_| {
+    let mut sequence = Vec::new();
+    while sequence.len() < length {
         let (aggregates, counters) = (reference.loadable(), reference.counters());
-        let events = reference.model.log().len();
-        let next = draw(&command(&Stage { aggregates, counters, events, has }), random);
-        reference.answer(&next);
-        next
-    };
-    (0..length).map(draw_next).collect()
+        let (events, leases) = (reference.model.log().len(), reference.queue.leases());
+        let next = draw(&commands(&Stage { aggregates, counters, events, leases, has }), random);
+        for command in &next {
+            reference.answer(command);
+        }
+        sequence.extend(next);
+    }
+    sequence.truncate(length);
+    sequence
 }
 
 fn draw<S: Strategy>(strategy: &S, random: &mut TestRunner) -> S::Value {
     strategy.new_tree(random).expect("BUG: nothing is ever rejected").current()
+}
+
+/// Draws a command, or a few that belong together.
+fn commands(stage: &Stage) -> BoxedStrategy<Vec<Command>> {
+    let one = command(stage).prop_map(|command| vec![command]);
+    if !stage.has.tasks {
+        return one.boxed();
+    }
+    prop_oneof![24 => one, 1 => late_completion(stage)].boxed()
+}
+
+/// Draws a task whose first worker loses its lease and completes the task after another worker has claimed it. Single
+/// commands seldom meet like that, since each is about any of the leases.
+fn late_completion(stage: &Stage) -> BoxedStrategy<Vec<Command>> {
+    let nth = stage.leases;
+    let loses = prop_oneof![
+        Just(Act::Renew { nth, when: When::Now }),
+        Just(Act::GiveBack { nth }),
+        Just(Act::Fail { nth, again: Some(When::Now) }),
+    ];
+    // Claims what is due before the task as well.
+    let claims = || (1..4_usize).prop_map(|most| Act::Claim { most });
+    (errand(), loses, vec(claims(), 1..4), some_counter(stage))
+        .prop_map(move |(errand, loses, claims, counter)| {
+            let errand = Errand { when: When::Now, ..errand };
+            let work = Work {
+                asks: Vec::new(),
+                steps: vec![Step::Enqueue(errand)],
+                idempotency_key: None,
+            };
+            let mut acts = vec![Act::Resume, Act::Claim { most: 1 }, loses];
+            acts.extend(claims);
+            acts.push(Act::Complete { nth, counter });
+            let enqueues = Command::Work { by: Writer::First, work };
+            iter::once(enqueues).chain(acts.into_iter().map(Command::Queue)).collect()
+        })
+        .boxed()
 }
 
 /// Draws a command for a store with these aggregates and events.
@@ -132,10 +177,7 @@ fn work(stage: &Stage) -> impl Strategy<Value = Work> + use<> {
 /// Draws what a worker or an operator does.
 fn act(stage: &Stage) -> BoxedStrategy<Act> {
     let nth = || 0..20_usize;
-    let counter = match &*stage.counters {
-        [] => Just(None).boxed(),
-        counters => option::weighted(0.8, select(counters.to_vec())).boxed(),
-    };
+    let counter = some_counter(stage);
     let serve = work(stage).prop_map(|work| Act::Serve(Work { idempotency_key: None, ..work }));
     let when = || prop_oneof![2 => Just(When::Now), 1 => Just(When::Later)];
     let ends = prop_oneof![3 => Just(When::Now), 1 => Just(When::Leased)];
@@ -154,6 +196,14 @@ fn act(stage: &Stage) -> BoxedStrategy<Act> {
         2 => Just(Act::Resume),
     ]
     .boxed()
+}
+
+/// Draws a counter that a completion adds to, or none.
+fn some_counter(stage: &Stage) -> BoxedStrategy<Option<usize>> {
+    match &*stage.counters {
+        [] => Just(None).boxed(),
+        counters => option::weighted(0.8, select(counters.to_vec())).boxed(),
+    }
 }
 
 fn errand() -> impl Strategy<Value = Errand> {

@@ -140,6 +140,11 @@ impl Queue {
         Some(choice[nth % choice.len()])
     }
 
+    /// Returns the number of leases that were given.
+    pub(super) fn leases(&self) -> usize {
+        self.leases.len()
+    }
+
     /// Returns the number of the nth lease.
     pub(super) fn lease(&self, nth: usize) -> Option<usize> {
         nth.checked_rem(self.leases.len())

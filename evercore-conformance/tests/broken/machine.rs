@@ -16,9 +16,9 @@ use crate::tag_faults::{
     OverlooksConditions, ReportsALateFrontier,
 };
 use crate::task_faults::{
-    ChecksNoKeys, ClaimsWithPoison, CompletesAfterwards, CompletesWhatIsGone, EnqueuesTooEarly,
-    GivesTasksTwice, HidesLostTasks, IgnoresDueTimes, IgnoresOperatorsOfQueues, KeepsTasks,
-    LosesTasksBesideEvents, RetriesNoTask,
+    ChecksNoKeys, ClaimsWithPoison, CompletesAfterwards, CompletesWhatIsGone,
+    CompletesWithoutToken, EnqueuesTooEarly, GivesTasksTwice, HidesLostTasks, IgnoresDueTimes,
+    IgnoresOperatorsOfQueues, KeepsTasks, LosesTasksBesideEvents, RetriesNoTask,
 };
 use crate::write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, FailsNeighbours,
@@ -85,6 +85,7 @@ found! {
     tags_without_their_index_are_found: IndexesTheFirstTag;
     tagged_pages_cut_short_are_found: CutsTaggedPages;
     completions_of_what_is_gone_are_found: CompletesWhatIsGone;
+    completions_without_token_are_found: CompletesWithoutToken;
     a_naive_queue_is_found: CompletesAfterwards;
     tasks_given_twice_are_found: GivesTasksTwice::default();
     lost_tasks_are_found: LosesTasksBesideEvents;
