@@ -38,6 +38,7 @@ mod snapshots;
 mod special_characters;
 mod staging;
 mod stopping;
+mod storms;
 mod tagging;
 mod tasks;
 mod time_limits;
@@ -484,7 +485,9 @@ macro_rules! __with_all_cases {
                         metadata_are_carried_on_by_tasks
                         tasks_count_for_the_limits_of_a_commit
                         racing_keys_in_opposite_orders_end
-                        every_task_of_a_crowd_takes_effect_once
+                    }
+                    storms {
+                        every_task_of_a_storm_takes_effect_once
                     }
                     commands {
                         a_command_is_sent_if_and_only_if_its_commit_lands

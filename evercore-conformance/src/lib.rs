@@ -111,6 +111,7 @@ mod journal;
 mod machine;
 mod race;
 mod raw;
+mod storm;
 #[doc(hidden)]
 pub mod transactional;
 

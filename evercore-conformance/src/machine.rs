@@ -3,8 +3,11 @@
 mod boundaries;
 mod commands;
 mod compare;
+mod errands;
 mod explorer;
 mod generate;
+mod queue;
+mod reason;
 mod reference;
 mod shorten;
 mod subject;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use evercore::format::Encoding;
-use evercore::task::{Claimed, TaskBodies, TaskBody, TaskError, Work};
+use evercore::task::{Claimed, QueueName, TaskBodies, TaskBody, TaskError, Work};
 use evercore::{AggregateId, Context, Event};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,11 @@ impl Event for Note {
 
 impl TaskBody for Note {
     const QUEUE: &'static str = QUEUE;
+}
+
+/// Returns the name of the queue of both types.
+pub(crate) fn queue() -> QueueName {
+    QueueName::new(QUEUE).expect("BUG: the name is valid")
 }
 
 pub(crate) fn note(text: &str) -> Note {

@@ -4,6 +4,7 @@ use evercore::Aggregate;
 use evercore_testing::model::FACTS;
 
 use super::boundaries::{Ask, Labels, Question};
+use super::errands::{Errand, When};
 use crate::domain::counter::Counter;
 use crate::domain::tally::Tally;
 
@@ -64,6 +65,48 @@ pub(super) enum Command {
     Discard {
         nth: usize,
     },
+    /// Something that a worker or an operator of the queue does.
+    Queue(Act),
+}
+
+/// A command of a worker or an operator. `nth` chooses among what there is, modulo the number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Claim {
+        most: usize,
+    },
+    /// Renews the nth of all leases, held or not: until after every command, or for no time.
+    Renew {
+        nth: usize,
+        when: When,
+    },
+    /// Gives back the task of the nth lease.
+    GiveBack {
+        nth: usize,
+    },
+    /// Records a failure under the nth lease. `None` means that the task is dead.
+    Fail {
+        nth: usize,
+        again: Option<When>,
+    },
+    /// Completes a task under the nth lease, together with an event of a counter.
+    Complete {
+        nth: usize,
+        counter: Option<usize>,
+    },
+    /// Runs a worker for one task, whose handler does this work and fails if the work is refused.
+    Serve(Work),
+    /// Retries the nth task that is dead, or that a claim may find, or any.
+    Retry {
+        nth: usize,
+    },
+    RetryAll,
+    Discard {
+        nth: usize,
+    },
+    DiscardAll,
+    Pause,
+    Resume,
 }
 
 /// The process that writes.
@@ -116,6 +159,11 @@ pub(super) enum Step {
     },
     /// Reads a boundary, with the events that are staged already.
     Ask(Ask),
+    Enqueue(Errand),
+    /// Cancels the task with a key.
+    Cancel {
+        key: u8,
+    },
 }
 
 /// The way to look up an aggregate.
@@ -157,6 +205,18 @@ pub(super) enum Taste {
     Fussy,
 }
 
+impl Command {
+    /// Returns whether it may change the queue.
+    pub(super) fn has_tasks(&self) -> bool {
+        match self {
+            Self::Queue(_) => true,
+            Self::Work { work, .. } => work.has_tasks(),
+            Self::Overtaken { work, other, .. } => work.has_tasks() || other.has_tasks(),
+            _ => false,
+        }
+    }
+}
+
 impl Kind {
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -173,6 +233,11 @@ impl Kind {
 }
 
 impl Work {
+    /// Returns whether it changes the queue.
+    fn has_tasks(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Enqueue(_) | Step::Cancel { .. }))
+    }
+
     /// Returns the existing aggregates of its steps, each once, with how it is looked up.
     pub(super) fn aggregates(&self) -> Vec<(usize, Way)> {
         let mut all: Vec<(usize, Way)> = Vec::new();
@@ -191,7 +256,11 @@ impl Step {
     /// Returns the existing aggregate that the step concerns.
     pub(super) const fn aggregate(&self) -> Option<usize> {
         match self {
-            Self::Create { .. } | Self::Post { .. } | Self::Ask(_) => None,
+            Self::Create { .. }
+            | Self::Post { .. }
+            | Self::Ask(_)
+            | Self::Enqueue(_)
+            | Self::Cancel { .. } => None,
             Self::Write { aggregate, .. }
             | Self::Pin { aggregate, .. }
             | Self::ChangeKey { aggregate, .. }

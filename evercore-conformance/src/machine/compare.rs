@@ -1,14 +1,17 @@
 //! Checks that the store and the model agree.
 
+mod queue;
+
 use std::collections::BTreeMap;
 
-use evercore::engine::{TagPage, TagRequest};
+use evercore::engine::{Capability, TagPage, TagRequest};
 use evercore::{Aggregate, AggregateId, Error, EventStore, Position, ReadContext, Result};
 use evercore_testing::model::Refusal;
 
 use super::boundaries::{Question, named};
 use super::commands::{Kind, key_text};
 use super::generate::{KEYS, LABELS, OWNERS, ROOMS};
+use super::reason::Reason;
 use super::reference::{Answer, Reference, SUBSCRIPTION};
 use super::subject::{Said, Subject, number};
 use super::writing::{Known, Trouble};
@@ -35,6 +38,12 @@ pub(super) fn answers(
         (Ok(Said::Counter(value)), Answer::Events(numbers)) => *value == sum(numbers),
         (Ok(Said::Numbers(found)), Answer::Events(numbers)) => found == numbers,
         (Ok(Said::Read(found)), Answer::Read(numbers)) => found == numbers,
+        (Ok(Said::Claimed(given)), Answer::Claimed(should)) => {
+            return queue::claimed(subject, given, should);
+        }
+        (Ok(Said::Held(is_held)), Answer::Held(should)) => is_held == should,
+        (Ok(Said::Changed(changed)), Answer::Changed(should)) => changed == should,
+        (Ok(Said::Served(served)), Answer::Served(should)) => served == should,
         (Err(Trouble::Store(error)), Answer::Refused(reasons)) => {
             refusal(subject, error).is_some_and(|reason| reasons.contains(&reason))
         }
@@ -50,18 +59,20 @@ pub(super) fn answers(
     if agree { Ok(()) } else { Err(format!("it answers {said:?}, and should {should:?}")) }
 }
 
-fn refusal(subject: &Subject, error: &Error) -> Option<Refusal> {
-    match error {
+fn refusal(subject: &Subject, error: &Error) -> Option<Reason> {
+    let refusal = match error {
         Error::Conflict { id, .. } => {
-            subject.ids.iter().position(|known| known == id).map(Refusal::Stale)
+            Refusal::Stale(subject.ids.iter().position(|known| known == id)?)
         }
-        Error::KeyTaken { key, .. } => Some(Refusal::KeyTaken(key.clone())),
-        Error::BoundaryConflict { boundary, tags } => {
-            Some(Refusal::Outdated(named(boundary, tags)))
-        }
-        Error::IdempotencyKeyUsed { key } => Some(Refusal::IdempotencyKeyUsed(key.clone())),
-        _ => None,
-    }
+        Error::KeyTaken { key, .. } => Refusal::KeyTaken(key.clone()),
+        Error::BoundaryConflict { boundary, tags } => Refusal::Outdated(named(boundary, tags)),
+        Error::IdempotencyKeyUsed { key } => Refusal::IdempotencyKeyUsed(key.clone()),
+        Error::TaskKeyTaken { key, .. } => return Some(Reason::TaskKeyTaken(key.clone())),
+        Error::TaskLeaseLost { .. } => return Some(Reason::LeaseLost),
+        Error::UnknownTask { .. } => return Some(Reason::UnknownTask),
+        _ => return None,
+    };
+    Some(Reason::Model(refusal))
 }
 
 /// Compares handled events: the same set, in the same order within each aggregate.
@@ -99,6 +110,7 @@ pub(super) async fn contents(subject: &mut Subject, after: &mut Reference) -> Re
     }
     states::<Tally>(&subject.first.store, after, &known).await?;
     states::<PlainTally>(&subject.plain.store, after, &known).await?;
+    queue::contents(subject, after).await?;
     parked(subject, after).await
 }
 
@@ -127,7 +139,7 @@ async fn log(subject: &mut Subject, after: &Reference) -> Result<(), Trouble> {
 
 /// Compares all boundaries, read in small pages.
 async fn boundaries(subject: &Subject, after: &Reference) -> Result<(), Trouble> {
-    if !subject.has_tags() {
+    if !subject.has(Capability::Tags) {
         return Ok(());
     }
     let mut open: Vec<_> = Question::all(ROOMS, LABELS, OWNERS)

@@ -9,6 +9,7 @@ use evercore::{Report, Result};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use super::commands::Command;
+use super::generate::Has;
 use super::reference::{Answer, Reference};
 use super::shorten::Shortening;
 use super::subject::Subject;
@@ -35,7 +36,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 ///
 /// The commands are units of work over several aggregates, conflicting creations and key changes, guards, idempotency
 /// keys, units overtaken by others, appends, loads of past states, restarts, writers in other processes with and
-/// without snapshots, and a subscription that is run, paused and reset, and that parks and redrives events.
+/// without snapshots, a subscription that is run, paused and reset, and that parks and redrives events, and a queue whose
+/// tasks are enqueued, cancelled, claimed, completed with a commit, failed, given back, retried and discarded, under
+/// leases that are held or lost.
 ///
 /// [`state_machine!`](crate::state_machine) generates tests from it.
 #[derive(Clone, Debug)]
@@ -59,6 +62,8 @@ pub struct Explored {
     pub refused: usize,
     /// The number of events that were written.
     pub events: usize,
+    /// The number of tasks that were enqueued.
+    pub tasks: usize,
 }
 
 /// A sequence of commands after which store and model differ.
@@ -122,9 +127,9 @@ impl Explorer {
         let config = Config { rng_seed: RngSeed::Fixed(self.seed), ..Config::default() };
         let mut random = TestRunner::new(config);
         let mut explored = Explored::default();
-        let tags = has_tags(&make());
+        let has = what_it_has(&make());
         for _ in 0..self.sequences {
-            let commands = generate::sequence(&mut random, tags);
+            let commands = generate::sequence(&mut random, has);
             explored.take(&commands);
             let try_one = |commands: &[Command]| self.try_one(Arc::new(make()), commands).err();
             if let Some(difference) = try_one(&commands) {
@@ -157,14 +162,16 @@ impl Explorer {
     }
 }
 
-/// Returns whether the engine has tags. If it cannot be opened, the first sequence says why.
-fn has_tags(harness: &dyn Harness) -> bool {
+/// Returns what the engine has. If it cannot be opened, the first sequence says why.
+fn what_it_has(harness: &dyn Harness) -> Has {
     let runtime = runtime();
     let opened = runtime.block_on(harness.open());
-    let has_tags = opened.map_or(true, |engine| engine.capabilities().has(Capability::Tags));
+    let capabilities = opened.map(|engine| engine.capabilities());
+    let has = |capability| capabilities.as_ref().map_or(true, |it| it.has(capability));
+    let has = Has { tags: has(Capability::Tags), tasks: has(Capability::Tasks) };
     drop(runtime.block_on(harness.clean_up()));
     runtime.shutdown_background();
-    has_tags
+    has
 }
 
 async fn run(
@@ -205,6 +212,7 @@ impl Explored {
             self.refused += usize::from(matches!(answer, Answer::Refused(_) | Answer::Unknown));
         }
         self.events += reference.model.log().len();
+        self.tasks += reference.queue.tasks().len();
     }
 }
 
@@ -224,10 +232,10 @@ impl Counterexample {
 
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sequences, commands, refused, events } = self;
+        let Self { sequences, commands, refused, events, tasks } = self;
         write!(
             f,
-            "{sequences} sequences of {commands} commands, of which {refused} were refused, with {events} events: store and model did the same"
+            "{sequences} sequences of {commands} commands, of which {refused} were refused, with {events} events and {tasks} tasks: store and model did the same"
         )
     }
 }

@@ -1,5 +1,8 @@
 //! Draws random commands that refer to existing aggregates and events.
 
+use std::iter;
+
+use evercore::task::{IfKeyExists, Priority};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -8,7 +11,8 @@ use proptest::strategy::{BoxedStrategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::boundaries::{Ask, Labels, Question};
-use super::commands::{Command, Expected, Kind, Step, Stream, Taste, Way, Work, Writer};
+use super::commands::{Act, Command, Expected, Kind, Step, Stream, Taste, Way, Work, Writer};
+use super::errands::{Errand, When};
 use super::reference::Reference;
 
 /// The maximum number of commands in a sequence.
@@ -16,6 +20,9 @@ const MOST_COMMANDS: usize = 40;
 
 /// The number of keys: few, so that they collide.
 pub(super) const KEYS: u8 = 4;
+
+/// The number of keys of tasks.
+const TASK_KEYS: u8 = 3;
 
 /// The number of idempotency keys.
 const IDEMPOTENCY_KEYS: u8 = 6;
@@ -39,30 +46,91 @@ const MOST_EVENTS: u64 = 7;
 struct Stage {
     /// The aggregates that can be loaded.
     aggregates: Vec<usize>,
+    /// The counters that have events.
+    counters: Vec<usize>,
     events: usize,
-    /// Whether the engine has tags.
-    tags: bool,
+    /// The number of leases that were given.
+    leases: usize,
+    has: Has,
+}
+
+/// What the engine has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Has {
+    pub(super) tags: bool,
+    pub(super) tasks: bool,
 }
 
 /// Draws a sequence of commands that are valid one after another.
-pub(super) fn sequence(random: &mut TestRunner, tags: bool) -> Vec<Command> {
+pub(super) fn sequence(random: &mut TestRunner, has: Has) -> Vec<Command> {
     let length = draw(&(1..=MOST_COMMANDS), random);
     let mut reference = Reference::default();
-    let draw_next = |_| {
-        let (aggregates, events) = (reference.loadable(), reference.model.log().len());
-        let next = draw(&command(&Stage { aggregates, events, tags }), random);
-        reference.answer(&next);
-        next
-    };
-    (0..length).map(draw_next).collect()
+    let mut sequence = Vec::new();
+    while sequence.len() < length {
+        let (aggregates, counters) = (reference.loadable(), reference.counters());
+        let (events, leases) = (reference.model.log().len(), reference.queue.leases());
+        let next = draw(&commands(&Stage { aggregates, counters, events, leases, has }), random);
+        for command in &next {
+            reference.answer(command);
+        }
+        sequence.extend(next);
+    }
+    sequence.truncate(length);
+    sequence
 }
 
 fn draw<S: Strategy>(strategy: &S, random: &mut TestRunner) -> S::Value {
     strategy.new_tree(random).expect("BUG: nothing is ever rejected").current()
 }
 
+/// Draws a command, or a few that belong together.
+fn commands(stage: &Stage) -> BoxedStrategy<Vec<Command>> {
+    let one = command(stage).prop_map(|command| vec![command]);
+    if !stage.has.tasks {
+        return one.boxed();
+    }
+    prop_oneof![24 => one, 1 => late_completion(stage)].boxed()
+}
+
+/// Draws a task whose first worker loses its lease and completes the task after another worker has claimed it. Single
+/// commands seldom meet like that, since each is about any of the leases.
+fn late_completion(stage: &Stage) -> BoxedStrategy<Vec<Command>> {
+    let nth = stage.leases;
+    let loses = prop_oneof![
+        Just(Act::Renew { nth, when: When::Now }),
+        Just(Act::GiveBack { nth }),
+        Just(Act::Fail { nth, again: Some(When::Now) }),
+    ];
+    // Claims what is due before the task as well.
+    let claims = || (1..4_usize).prop_map(|most| Act::Claim { most });
+    (errand(), loses, vec(claims(), 1..4), some_counter(stage))
+        .prop_map(move |(errand, loses, claims, counter)| {
+            let errand = Errand { when: When::Now, ..errand };
+            let work = Work {
+                asks: Vec::new(),
+                steps: vec![Step::Enqueue(errand)],
+                idempotency_key: None,
+            };
+            let mut acts = vec![Act::Resume, Act::Claim { most: 1 }, loses];
+            acts.extend(claims);
+            acts.push(Act::Complete { nth, counter });
+            let enqueues = Command::Work { by: Writer::First, work };
+            iter::once(enqueues).chain(acts.into_iter().map(Command::Queue)).collect()
+        })
+        .boxed()
+}
+
 /// Draws a command for a store with these aggregates and events.
 fn command(stage: &Stage) -> BoxedStrategy<Command> {
+    let plain = plain_command(stage);
+    if !stage.has.tasks {
+        return plain;
+    }
+    prop_oneof![3 => plain, 1 => act(stage).prop_map(Command::Queue)].boxed()
+}
+
+/// Draws a command that is about no task, except for those of its work.
+fn plain_command(stage: &Stage) -> BoxedStrategy<Command> {
     let events = stage.events;
     let sometimes = prop_oneof![
         4 => any_run().prop_map(Command::Run),
@@ -87,7 +155,7 @@ fn command(stage: &Stage) -> BoxedStrategy<Command> {
             .prop_map(|(aggregate, sequence)| Command::LoadAsOf { aggregate, sequence }),
     ];
     let plain = prop_oneof![8 => writing, 6 => overtaken, 6 => on_aggregates, 6 => sometimes];
-    if !stage.tags {
+    if !stage.has.tags {
         return plain.boxed();
     }
     prop_oneof![
@@ -101,12 +169,66 @@ fn command(stage: &Stage) -> BoxedStrategy<Command> {
 
 fn work(stage: &Stage) -> impl Strategy<Value = Work> + use<> {
     let idempotency_key = option::weighted(0.2, 0..IDEMPOTENCY_KEYS);
-    let most_asks = if stage.tags { MOST_ASKS } else { 0 };
+    let most_asks = if stage.has.tags { MOST_ASKS } else { 0 };
     (vec(ask(), 0..=most_asks), vec(step(stage), 1..=MOST_STEPS), idempotency_key)
         .prop_map(|(asks, steps, idempotency_key)| Work { asks, steps, idempotency_key })
 }
 
+/// Draws what a worker or an operator does.
+fn act(stage: &Stage) -> BoxedStrategy<Act> {
+    let nth = || 0..20_usize;
+    let counter = some_counter(stage);
+    let serve = work(stage).prop_map(|work| Act::Serve(Work { idempotency_key: None, ..work }));
+    let when = || prop_oneof![2 => Just(When::Now), 1 => Just(When::Later)];
+    let ends = prop_oneof![3 => Just(When::Now), 1 => Just(When::Leased)];
+    prop_oneof![
+        6 => (1..4_usize).prop_map(|most| Act::Claim { most }),
+        4 => (nth(), ends).prop_map(|(nth, when)| Act::Renew { nth, when }),
+        2 => nth().prop_map(|nth| Act::GiveBack { nth }),
+        4 => (nth(), option::weighted(0.6, when())).prop_map(|(nth, again)| Act::Fail { nth, again }),
+        5 => (nth(), counter).prop_map(|(nth, counter)| Act::Complete { nth, counter }),
+        4 => serve,
+        2 => nth().prop_map(|nth| Act::Retry { nth }),
+        1 => nth().prop_map(|nth| Act::Discard { nth }),
+        1 => Just(Act::RetryAll),
+        1 => Just(Act::DiscardAll),
+        1 => Just(Act::Pause),
+        2 => Just(Act::Resume),
+    ]
+    .boxed()
+}
+
+/// Draws a counter that a completion adds to, or none.
+fn some_counter(stage: &Stage) -> BoxedStrategy<Option<usize>> {
+    match &*stage.counters {
+        [] => Just(None).boxed(),
+        counters => option::weighted(0.8, select(counters.to_vec())).boxed(),
+    }
+}
+
+fn errand() -> impl Strategy<Value = Errand> {
+    let policy =
+        prop_oneof![Just(IfKeyExists::Fail), Just(IfKeyExists::Keep), Just(IfKeyExists::Replace)];
+    let when = prop_oneof![4 => Just(When::Now), 1 => Just(When::Later)];
+    (option::weighted(0.7, 0..TASK_KEYS), policy, when, select(Priority::ALL.to_vec())).prop_map(
+        |(key, if_key_exists, when, priority)| Errand { key, if_key_exists, when, priority },
+    )
+}
+
 fn step(stage: &Stage) -> BoxedStrategy<Step> {
+    let plain = plain_step(stage);
+    if !stage.has.tasks {
+        return plain;
+    }
+    prop_oneof![
+        10 => plain,
+        4 => errand().prop_map(Step::Enqueue),
+        1 => (0..TASK_KEYS).prop_map(|key| Step::Cancel { key }),
+    ]
+    .boxed()
+}
+
+fn plain_step(stage: &Stage) -> BoxedStrategy<Step> {
     let create = (kind(), option::of(0..KEYS), 0..MOST_EVENTS)
         .prop_map(|(kind, key, events)| Step::Create { kind, key, events });
     let plain = if stage.aggregates.is_empty() {
@@ -114,7 +236,7 @@ fn step(stage: &Stage) -> BoxedStrategy<Step> {
     } else {
         prop_oneof![2 => create, 12 => step_on(&stage.aggregates)].boxed()
     };
-    if !stage.tags {
+    if !stage.has.tags {
         return plain;
     }
     let tagged = prop_oneof![

@@ -1,11 +1,15 @@
 //! Applies commands to the model and derives the expected answers.
 
+mod acting;
+
 use evercore_testing::model::{FACTS, Following, Logged, Model, Refusal, Subscription, Unit};
 
 use super::boundaries::Ask;
 use super::commands::{
-    Command, Expected, Kind, Step, Stream, Taste, Way, Work, is_disliked, key_text,
+    Act, Command, Expected, Kind, Step, Stream, Taste, Way, Work, is_disliked, key_text,
 };
+use super::queue::{Changes, Given, Queue};
+use super::reason::Reason;
 
 /// The name of the only subscription.
 pub(super) const SUBSCRIPTION: &str = "follower";
@@ -14,6 +18,7 @@ pub(super) const SUBSCRIPTION: &str = "follower";
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reference {
     pub(super) model: Model<u64>,
+    pub(super) queue: Queue,
     pub(super) next: u64,
     /// Whether the subscription has ever run, and is therefore stored.
     pub(super) is_stored: bool,
@@ -24,7 +29,7 @@ pub(super) struct Reference {
 pub(super) enum Answer {
     Done,
     /// Refused for one of these reasons.
-    Refused(Vec<Refusal>),
+    Refused(Vec<Reason>),
     /// The aggregate does not exist or is of another type.
     Unknown,
     /// The indices in the log of the handled events, in an order that is correct within each aggregate.
@@ -33,6 +38,23 @@ pub(super) enum Answer {
     Events(Vec<u64>),
     /// Boundaries with events of these numbers, in the order in which they were read.
     Read(Vec<Vec<u64>>),
+    Claimed(Vec<Given>),
+    /// Whether a lease is held.
+    Held(bool),
+    /// The number of tasks that were changed.
+    Changed(u64),
+    Served(Served),
+}
+
+/// What a worker has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Served {
+    /// The tasks that are done.
+    pub(super) done: usize,
+    /// The tasks that have failed for good.
+    pub(super) dead: usize,
+    /// The boundaries that its handler has read.
+    pub(super) read: Vec<Vec<u64>>,
 }
 
 impl Reference {
@@ -50,6 +72,10 @@ impl Reference {
             Command::Overtaken { work, other, .. } => exist(work) && exist(other),
             Command::Append { stream: Stream::Id(aggregate), .. }
             | Command::LoadAsOf { aggregate, .. } => can_load(aggregate),
+            Command::Queue(Act::Serve(work)) => exist(work),
+            Command::Queue(Act::Complete { counter: Some(counter), .. }) => {
+                self.counters().contains(counter)
+            }
             Command::Reset { after }
             | Command::ReadAsOf { after, .. }
             | Command::ReadTagged { after, .. } => *after <= self.model.log().len(),
@@ -63,12 +89,20 @@ impl Reference {
         all.filter(|(_, it)| it.kind() != FACTS).map(|(place, _)| place).collect()
     }
 
+    /// Returns the counters that have events.
+    pub(super) fn counters(&self) -> Vec<usize> {
+        let all = self.model.aggregates().iter().enumerate();
+        let are =
+            all.filter(|(_, it)| it.kind() == Kind::Counter.name() && !it.events().is_empty());
+        are.map(|(place, _)| place).collect()
+    }
+
     /// Applies a command, and returns the answer that a store should give.
     pub(super) fn answer(&mut self, command: &Command) -> Answer {
         match command {
             Command::Work { work, .. } => {
                 let (unit, read) = self.read(work);
-                self.finish(unit, work, read)
+                self.finish(unit, work, read, None)
             }
             Command::Overtaken { work, reads, other, .. } => {
                 let mut unit = self.model.begin();
@@ -78,14 +112,14 @@ impl Reference {
                 open(&mut unit, before);
                 let mut read = ask(&mut unit, asks_before);
                 let (second, others) = self.read(other);
-                let mut all = match self.finish(second, other, others) {
+                let mut all = match self.finish(second, other, others, None) {
                     Answer::Read(others) => others,
                     _ => Vec::new(),
                 };
                 unit.look_again(&self.model);
                 open(&mut unit, after);
                 read.extend(ask(&mut unit, asks_after));
-                match self.finish(unit, work, read) {
+                match self.finish(unit, work, read, None) {
                     Answer::Read(read) => {
                         all.extend(read);
                         Answer::Read(all)
@@ -129,6 +163,7 @@ impl Reference {
                 }
                 Answer::Done
             }
+            Command::Queue(act) => self.act(act),
         }
     }
 
@@ -155,17 +190,51 @@ impl Reference {
         (unit, read)
     }
 
-    /// Stages and commits a unit of work. Its events get numbers even if it is refused, as they do in the store.
-    fn finish(&mut self, mut unit: Unit<u64>, work: &Work, mut read: Vec<Vec<u64>>) -> Answer {
-        let landed = match self.stage(&mut unit, work, &mut read) {
-            Ok(()) => self.model.commit(unit),
+    /// Stages and commits a unit of work, and completes a task with it. Its events get numbers even if it is refused, as
+    /// they do in the store.
+    fn finish(
+        &mut self,
+        mut unit: Unit<u64>,
+        work: &Work,
+        mut read: Vec<Vec<u64>>,
+        completed: Option<usize>,
+    ) -> Answer {
+        let mut changes = Changes::default();
+        let landed = match self.stage(&mut unit, work, &mut read, &mut changes) {
+            Ok(()) => self.land(unit, &changes, completed),
             // A store whose cache does not know the key's holder yet is refused only at the commit.
-            Err(mut refusals) => {
-                refusals.extend(self.model.used_key(&unit));
-                Err(refusals)
+            Err(mut reasons) => {
+                reasons.extend(self.model.used_key(&unit).map(Reason::Model));
+                Err(reasons)
             }
         };
         landed.map_or_else(Answer::Refused, |()| Answer::Read(read))
+    }
+
+    /// Commits a unit of work, with its changes of the queue.
+    fn land(
+        &mut self,
+        mut unit: Unit<u64>,
+        changes: &Changes,
+        completed: Option<usize>,
+    ) -> Result<(), Vec<Reason>> {
+        if completed.is_some() || !changes.is_empty() {
+            unit.changes_elsewhere();
+        }
+        let mut next = self.model.clone();
+        let used = next.used_key(&unit);
+        let landed = next.commit(unit);
+        let mut reasons: Vec<Reason> =
+            landed.err().into_iter().flatten().map(Reason::Model).collect();
+        if used.is_none() {
+            reasons.extend(self.queue.refusals(changes, completed));
+        }
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        self.model = next;
+        self.queue.land(changes, completed);
+        Ok(())
     }
 
     fn stage(
@@ -173,7 +242,8 @@ impl Reference {
         unit: &mut Unit<u64>,
         work: &Work,
         read: &mut Vec<Vec<u64>>,
-    ) -> Result<(), Vec<Refusal>> {
+        changes: &mut Changes,
+    ) -> Result<(), Vec<Reason>> {
         let mut numbers = numbers(&mut self.next, work);
         let mut next = || numbers.next().expect("BUG: there is a number for each event");
         if let Some(key) = work.idempotency_key {
@@ -183,11 +253,11 @@ impl Reference {
             let (aggregate, events) = match step {
                 Step::Create { kind, key, events } => {
                     let key = key.map(key_text);
-                    (unit.create(kind.name(), key.as_deref())?, *events)
+                    (unit.create(kind.name(), key.as_deref()).map_err(reasons)?, *events)
                 }
                 Step::Write { aggregate, events, .. } => (*aggregate, *events),
                 Step::ChangeKey { aggregate, key } => {
-                    unit.change_key(*aggregate, key.map(key_text).as_deref())?;
+                    unit.change_key(*aggregate, key.map(key_text).as_deref()).map_err(reasons)?;
                     continue;
                 }
                 Step::Guard { aggregate } => {
@@ -206,6 +276,14 @@ impl Reference {
                 }
                 Step::Ask(asked) => {
                     read.extend(ask(unit, &[*asked]));
+                    continue;
+                }
+                Step::Enqueue(errand) => {
+                    changes.enqueue(*errand).map_err(|reason| vec![reason])?;
+                    continue;
+                }
+                Step::Cancel { key } => {
+                    changes.cancel(*key);
                     continue;
                 }
             };
@@ -243,11 +321,11 @@ impl Reference {
                 return Answer::Unknown;
             }
             if wanted != now.events().len() {
-                return Answer::Refused(vec![Refusal::Stale(existing)]);
+                return Answer::Refused(vec![Reason::Model(Refusal::Stale(existing))]);
             }
         }
         numbers.into_iter().for_each(|number| unit.append(aggregate, number));
-        self.model.commit(unit).map_or_else(Answer::Refused, |()| Answer::Done)
+        self.model.commit(unit).map_err(reasons).map_or_else(Answer::Refused, |()| Answer::Done)
     }
 
     fn run(&mut self, taste: Taste) -> Vec<usize> {
@@ -257,6 +335,10 @@ impl Reference {
             Taste::Fussy | Taste::Anything => Following::Handles,
         })
     }
+}
+
+fn reasons(refusals: Vec<Refusal>) -> Vec<Reason> {
+    refusals.into_iter().map(Reason::Model).collect()
 }
 
 fn open(unit: &mut Unit<u64>, aggregates: &[(usize, Way)]) {
@@ -284,7 +366,11 @@ pub(super) fn numbers(next: &mut u64, work: &Work) -> impl Iterator<Item = u64> 
         .map(|step| match step {
             Step::Create { events, .. } | Step::Write { events, .. } => *events,
             Step::Post { .. } | Step::Pin { .. } => 1,
-            Step::ChangeKey { .. } | Step::Guard { .. } | Step::Ask(_) => 0,
+            Step::ChangeKey { .. }
+            | Step::Guard { .. }
+            | Step::Ask(_)
+            | Step::Enqueue(_)
+            | Step::Cancel { .. } => 0,
         })
         .sum();
     let first = *next;

@@ -5,7 +5,8 @@
 //! difference.
 
 use super::boundaries::Labels;
-use super::commands::{Command, Step, Way, Work};
+use super::commands::{Act, Command, Step, Way, Work};
+use super::errands::Errand;
 use super::reference::Reference;
 
 /// A sequence that reveals a difference, and the budget for shortening it.
@@ -121,6 +122,14 @@ fn smaller(command: &Command) -> Vec<Command> {
         Command::Append { kind, stream, expected, events } if *events > 1 => {
             vec![Command::Append { kind: *kind, stream: *stream, expected: *expected, events: 1 }]
         }
+        Command::Queue(Act::Serve(work)) => {
+            let works = smaller_works(work).into_iter();
+            works.map(|work| Command::Queue(Act::Serve(work))).collect()
+        }
+        Command::Queue(Act::Claim { most: 2.. }) => vec![Command::Queue(Act::Claim { most: 1 })],
+        Command::Queue(Act::Complete { nth, counter: Some(_) }) => {
+            vec![Command::Queue(Act::Complete { nth: *nth, counter: None })]
+        }
         _ => Vec::new(),
     }
 }
@@ -167,6 +176,9 @@ fn smaller_step(step: &Step) -> Option<Step> {
         Step::Post { labels } if labels.owner.is_some() || !labels.labels.is_empty() => {
             let labels = Labels { room: labels.room, ..Labels::default() };
             Some(Step::Post { labels })
+        }
+        Step::Enqueue(errand @ Errand { key: Some(_), .. }) => {
+            Some(Step::Enqueue(Errand { key: None, ..*errand }))
         }
         _ => None,
     }

@@ -1,10 +1,13 @@
 //! The store that executes the commands.
 
+mod acting;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use evercore::engine::{Capability, StorageEngine};
+use evercore::engine::{Capability, StorageEngine, StoredTask, TaskLease};
 use evercore::subscription::SubscriptionState;
+use evercore::task::TaskId;
 use evercore::{
     AggregateId, AsOf, Batch, Error, EventStore, EventStoreBuilder, FailurePolicy, Handler,
     HandlerError, NaturalKey, Position, Registry, Result, RetryPolicy, Sequence, Start,
@@ -15,9 +18,10 @@ use super::boundaries::{self, Labels, Question, tag};
 use super::commands::{
     Command, Expected, Kind, Stream, Taste, Way, Work, Writer, is_disliked, key_text,
 };
-use super::reference::{Reference, SUBSCRIPTION, numbers};
-use super::writing::{self, Known, Opened, Program, Trouble, added};
+use super::reference::{Reference, SUBSCRIPTION, Served, numbers};
+use super::writing::{self, Known, Opened, Program, Staged, Trouble, added};
 use crate::domain::counter::{Added, Counter};
+use crate::domain::errands::Note;
 use crate::domain::posts::{Pinned, Posted};
 use crate::domain::registry;
 use crate::domain::tally::{Counted, PlainCounted, Tally};
@@ -36,6 +40,10 @@ pub(super) struct Subject {
     pub(super) ids: Vec<AggregateId>,
     /// The positions of the events, by their index in the model's log.
     pub(super) positions: Vec<Position>,
+    /// The ids of the tasks, by their index in the model.
+    pub(super) task_ids: Vec<TaskId>,
+    /// The leases that commands were given.
+    leases: Vec<TaskLease>,
 }
 
 #[derive(Debug)]
@@ -55,13 +63,18 @@ pub(super) enum Said {
     Numbers(Vec<u64>),
     /// The numbers of the events of each boundary that was read.
     Read(Vec<Vec<u64>>),
+    Claimed(Vec<StoredTask>),
+    /// Whether a lease is held.
+    Held(bool),
+    /// The number of tasks that were changed.
+    Changed(u64),
+    Served(Served),
 }
 
 /// The result of a unit of work that has landed.
 #[derive(Debug, Default)]
 struct Landed {
-    /// The ids of the aggregates that it created, in order; `None` for its events that belong to no aggregate.
-    created: Vec<Option<AggregateId>>,
+    staged: Staged,
     read: Vec<Vec<u64>>,
 }
 
@@ -70,8 +83,17 @@ impl Subject {
         let first = Process::start(&*harness, setting, registry()).await?;
         let second = Process::start(&*harness, setting, registry()).await?;
         let plain = Process::start(&*harness, setting, plain_registry()?).await?;
-        let (ids, positions) = (Vec::new(), Vec::new());
-        Ok(Self { harness, setting, first, second, plain, ids, positions })
+        Ok(Self {
+            harness,
+            setting,
+            first,
+            second,
+            plain,
+            ids: Vec::new(),
+            positions: Vec::new(),
+            task_ids: Vec::new(),
+            leases: Vec::new(),
+        })
     }
 
     /// Executes a command. `before` is the state of the reference before the command.
@@ -81,6 +103,9 @@ impl Subject {
         before: &Reference,
     ) -> Result<Said, Trouble> {
         let mut next = before.next;
+        if command.has_tasks() {
+            acting::next_millisecond().await;
+        }
         match command {
             Command::Work { by, work } => {
                 let numbers: Vec<u64> = numbers(&mut next, work).collect();
@@ -146,6 +171,7 @@ impl Subject {
             Command::Redrive => {
                 Ok(self.store().subscriptions().redrive(SUBSCRIPTION).await.map(|()| Said::Done)?)
             }
+            Command::Queue(act) => self.act(act, before).await,
         }
     }
 
@@ -153,8 +179,8 @@ impl Subject {
         &self.first.store
     }
 
-    pub(super) fn has_tags(&self) -> bool {
-        self.first.engine.capabilities().has(Capability::Tags)
+    pub(super) fn has(&self, capability: Capability) -> bool {
+        self.first.engine.capabilities().has(capability)
     }
 
     /// Returns the aggregates of the model with their ids in the store.
@@ -187,16 +213,16 @@ impl Subject {
                 let (mut opened, mut read) = (Opened::default(), Vec::new());
                 writing::open(ctx, program, &work.aggregates(), known, &mut opened).await?;
                 writing::ask(ctx, &work.asks, &mut read).await?;
-                let created =
-                    writing::stage(ctx, program, work, opened, numbers, &mut read).await?;
-                Ok(Landed { created, read })
+                let staged = writing::stage(ctx, program, work, opened, numbers, &mut read).await?;
+                Ok(Landed { staged, read })
             })
             .await
     }
 
-    /// Takes the ids of the aggregates that a unit of work has created. Returns what it has read.
+    /// Takes the ids of the aggregates and tasks that a unit of work has created. Returns what it has read.
     async fn adopt(&mut self, landed: Landed) -> Result<Vec<Vec<u64>>, Trouble> {
-        for id in landed.created {
+        self.task_ids.extend(landed.staged.enqueued);
+        for id in landed.staged.created {
             let id = match id {
                 Some(id) => id,
                 None => self.next_facts().await?,
@@ -281,8 +307,8 @@ impl Subject {
                 }
                 writing::open(ctx, program, &after, known, &mut opened).await?;
                 writing::ask(ctx, asks_after, &mut read).await?;
-                let created = writing::stage(ctx, program, work, opened, own, &mut read).await?;
-                Ok(Landed { created, read })
+                let staged = writing::stage(ctx, program, work, opened, own, &mut read).await?;
+                Ok(Landed { staged, read })
             })
             .await;
         let mut read = self.adopt(of_other).await?;
@@ -406,6 +432,7 @@ fn plain_registry() -> Result<Registry> {
     Registry::builder()
         .event::<PlainCounted>()
         .event::<Added>()
+        .event::<Note>()
         .event::<Pinned>()
         .event::<Posted>()
         .build()

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use evercore::task::{Task, TaskId};
 use evercore::{AggregateId, Context, Error, StateAggregate};
 
 use super::boundaries::Ask;
 use super::commands::{Kind, Step, Way, Work, key_text};
+use super::errands::Errand;
 use crate::domain::counter::{Added, Counter};
+use crate::domain::errands::{Note, note};
 use crate::domain::tally::{Counted, PlainCounted, PlainTally, Tally};
 
 /// The reason why a command failed.
@@ -114,8 +117,17 @@ pub(super) async fn ask(
     Ok(())
 }
 
-/// Stages the steps of a unit of work. Returns the ids of the aggregates that it creates; `None` stands for that of the
-/// events that belong to no aggregate, which gets its id when the context commits.
+/// What a unit of work has staged.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    /// The ids of the aggregates that it creates, in order; `None` stands for that of the events that belong to no
+    /// aggregate, which gets its id when the context commits.
+    pub(super) created: Vec<Option<AggregateId>>,
+    /// The ids of the tasks that it enqueues, in order.
+    pub(super) enqueued: Vec<TaskId>,
+}
+
+/// Stages the steps of a unit of work.
 pub(super) async fn stage(
     ctx: &mut Context,
     program: Program,
@@ -123,16 +135,16 @@ pub(super) async fn stage(
     mut opened: Opened,
     numbers: &[u64],
     read: &mut Vec<Vec<u64>>,
-) -> Result<Vec<Option<AggregateId>>, Trouble> {
+) -> Result<Staged, Trouble> {
     if let Some(key) = work.idempotency_key {
         ctx.set_idempotency_key(key_text(key))?;
     }
-    let (mut created, mut numbers) = (Vec::new(), numbers.iter().copied());
+    let (mut staged, mut numbers) = (Staged::default(), numbers.iter().copied());
     for step in &work.steps {
         match step {
             Step::Create { kind, key, events } => {
                 let mut handle = create(ctx, program, *kind, *key).await?;
-                created.push(Some(with_handle!(&handle, held => held.id())));
+                staged.created.push(Some(with_handle!(&handle, held => held.id())));
                 append(ctx, &mut handle, &mut numbers, *events)?;
             }
             Step::Write { aggregate, events, .. } => {
@@ -150,8 +162,8 @@ pub(super) async fn stage(
             }
             Step::Post { labels } => {
                 ctx.emit(labels.posted(numbers.next().expect("BUG: there are enough")))?;
-                if !created.contains(&None) {
-                    created.push(None);
+                if !staged.created.contains(&None) {
+                    staged.created.push(None);
                 }
             }
             Step::Pin { aggregate, labels } => match opened.get(*aggregate) {
@@ -162,9 +174,20 @@ pub(super) async fn stage(
                 handle => append(ctx, handle, &mut numbers, 1)?,
             },
             Step::Ask(asked) => ask(ctx, &[*asked], read).await?,
+            Step::Enqueue(errand) => staged.enqueued.push(ctx.enqueue(task(errand))?),
+            Step::Cancel { key } => ctx.cancel::<Note>(key_text(*key))?,
         }
     }
-    Ok(created)
+    Ok(staged)
+}
+
+fn task(errand: &Errand) -> Task<Note> {
+    let task = Task::new(note("at random")).if_key_exists(errand.if_key_exists);
+    let task = task.priority(errand.priority).after(errand.when.wait());
+    match errand.key {
+        Some(key) => task.key(key_text(key)),
+        None => task,
+    }
 }
 
 impl Opened {

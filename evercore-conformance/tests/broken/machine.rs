@@ -15,6 +15,11 @@ use crate::tag_faults::{
     ChecksOneCondition, CountsFromTheStart, CutsTaggedPages, FindsByOneTag, IndexesTheFirstTag,
     OverlooksConditions, ReportsALateFrontier,
 };
+use crate::task_faults::{
+    ChecksNoKeys, ClaimsWithPoison, CompletesAfterwards, CompletesWhatIsGone,
+    CompletesWithoutToken, EnqueuesTooEarly, GivesTasksTwice, HidesLostTasks, IgnoresDueTimes,
+    IgnoresOperatorsOfQueues, KeepsTasks, LosesTasksBesideEvents, RetriesNoTask,
+};
 use crate::write_faults::{
     AcceptsTheFuture, AcknowledgesTooEarly, AsksForTheKeyLast, BelievesTheCache, FailsNeighbours,
     ForgetsAtTheEnd, KeepsRefusedSnapshots, LandsInPart, LosesUpdates, OverlooksGuards,
@@ -79,22 +84,50 @@ found! {
     events_found_by_one_of_their_tags_are_found: FindsByOneTag;
     tags_without_their_index_are_found: IndexesTheFirstTag;
     tagged_pages_cut_short_are_found: CutsTaggedPages;
+    completions_of_what_is_gone_are_found: CompletesWhatIsGone;
+    completions_without_token_are_found: CompletesWithoutToken;
+    a_naive_queue_is_found: CompletesAfterwards;
+    tasks_given_twice_are_found: GivesTasksTwice::default();
+    lost_tasks_are_found: LosesTasksBesideEvents;
+    tasks_of_refused_commits_are_found: EnqueuesTooEarly;
+    early_tasks_are_found: IgnoresDueTimes;
+    tasks_claimed_beside_poison_are_found: ClaimsWithPoison;
+    unchecked_keys_of_tasks_are_found: ChecksNoKeys;
+    lost_leases_that_are_not_reported_are_found: HidesLostTasks;
+    tasks_that_are_not_retried_are_found: RetriesNoTask;
+    tasks_that_are_not_given_back_are_found: KeepsTasks;
+    ignored_operators_of_queues_are_found: IgnoresOperatorsOfQueues;
 }
 
-/// No fault: an engine without tags.
+/// A difference that the engine without a fault shows as well would make the findings above worthless.
+#[test]
+fn the_sound_engine_does_what_the_model_does_in_the_same_sequences() {
+    let explored = explorer().sequences(100).explore(|| Faulty::new(Sound));
+    println!("{}", explored.unwrap_or_else(|found| panic!("{found}")));
+}
+
+/// No fault: an engine that lacks a capability.
 #[derive(Debug)]
-struct WithoutTags;
+struct Without(Capability);
 
 #[async_trait]
-impl Fault for WithoutTags {
+impl Fault for Without {
     fn capabilities(&self, engine: &MemoryEngine) -> Capabilities {
-        engine.capabilities().without(Capability::Tags)
+        engine.capabilities().without(self.0)
     }
 }
 
 #[test]
 fn an_engine_without_tags_is_asked_for_no_boundary() {
-    let explored = explorer().sequences(20).explore(|| Faulty::new(WithoutTags));
+    let without = || Faulty::new(Without(Capability::Tags));
+    let explored = explorer().sequences(20).explore(without);
+    println!("{}", explored.unwrap_or_else(|found| panic!("{found}")));
+}
+
+#[test]
+fn an_engine_without_tasks_is_given_none() {
+    let without = || Faulty::new(Without(Capability::Tasks));
+    let explored = explorer().sequences(20).explore(without);
     println!("{}", explored.unwrap_or_else(|found| panic!("{found}")));
 }
 
@@ -105,9 +138,18 @@ fn a_conflict_hidden_by_the_cache_is_found() {
 
 #[test]
 fn a_counterexample_is_shortened() {
-    let found = explorer().shorten(300).explore(|| Faulty::new(OverlooksGuards));
+    let found = explorer().shorten(1_000).explore(|| Faulty::new(OverlooksGuards));
     let found = found.expect_err("it is found");
     println!("{found}");
-    // An aggregate to guard, and an overtaken guard.
-    assert!(found.commands() <= 3, "{found}");
+    // An aggregate to guard, those before it, and an overtaken guard.
+    assert!(found.commands() <= 4, "{found}");
+}
+
+#[test]
+fn a_counterexample_with_tasks_is_shortened() {
+    let found = explorer().shorten(1_000).explore(|| Faulty::new(CompletesWhatIsGone));
+    let found = found.expect_err("it is found");
+    println!("{found}");
+    // A task, a claim, a change that takes the task away, and its completion.
+    assert!(found.commands() <= 6, "{found}");
 }

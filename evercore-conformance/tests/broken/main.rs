@@ -48,9 +48,10 @@ use tag_faults::{
     OverlooksConditions, RecordsWithoutTags, ReportsALateFrontier, WaitsForNoCommit,
 };
 use task_faults::{
-    ChecksNoKeys, ClaimsWithPoison, CompletesWhatIsGone, CompletesWithoutToken, EnqueuesTooEarly,
-    GivesTasksTwice, HidesLostTasks, IgnoresDueTimes, IgnoresOperatorsOfQueues, KeepsTasks,
-    LosesReturns, LosesReturnsOfDiscarded, LosesTasksBesideEvents, RetriesNoTask,
+    ChecksNoKeys, ClaimsWithPoison, CompletesAfterwards, CompletesWhatIsGone,
+    CompletesWithoutToken, EnqueuesTooEarly, GivesTasksTwice, HidesLostTasks, IgnoresDueTimes,
+    IgnoresOperatorsOfQueues, KeepsTasks, LosesReturns, LosesReturnsOfDiscarded,
+    LosesTasksBesideEvents, RetriesNoTask,
 };
 use value_faults::{
     ChangesOneByOne, ChecksValuesTooEarly, ClaimsBesideCommits, ClaimsNothing, DeclaresInSilence,
@@ -473,6 +474,10 @@ caught! {
     a_completion_without_token_is_caught: CompletesWithoutToken => [
         "p15::the_commit_of_a_lost_lease_is_refused",
     ];
+    a_naive_queue_is_caught: CompletesAfterwards => [
+        "p15::every_task_of_a_storm_takes_effect_once",
+        "p15::the_commit_of_a_lost_lease_is_refused",
+    ];
     a_completion_of_what_is_gone_is_caught: CompletesWhatIsGone => [
         "p15::the_commit_of_a_lost_lease_is_refused",
         "p15::a_task_that_is_cancelled_or_replaced_cannot_be_completed",
@@ -483,12 +488,15 @@ caught! {
     ];
     a_lost_task_is_caught: LosesTasksBesideEvents => [
         "p15::a_task_exists_if_and_only_if_its_commit_lands",
+        "p15::every_task_of_a_storm_takes_effect_once",
     ];
     a_task_of_a_refused_commit_is_caught: EnqueuesTooEarly => [
         "p15::a_task_exists_if_and_only_if_its_commit_lands",
+        "p15::every_task_of_a_storm_takes_effect_once",
     ];
     an_early_task_is_caught: IgnoresDueTimes => [
         "p15::a_task_does_not_begin_before_its_time",
+        "p15::every_task_of_a_storm_takes_effect_once",
     ];
     a_poison_task_that_takes_others_along_is_caught: ClaimsWithPoison => [
         "p15::a_task_whose_lease_has_ended_is_claimed_alone",

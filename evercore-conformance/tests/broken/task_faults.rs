@@ -10,7 +10,7 @@ use evercore::engine::{
     TaskStorage, TasksRequest,
 };
 use evercore::task::{IfKeyExists, QueueName};
-use evercore::{CommitId, Committed, Result};
+use evercore::{CommitId, Committed, Error, Result};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -81,6 +81,46 @@ impl Fault for CompletesWhatIsGone {
     }
 }
 
+/// Completes a task in another commit than its effects, as a queue does that knows nothing of the log: first the effects
+/// land, then the task is deleted.
+#[derive(Debug)]
+pub(crate) struct CompletesAfterwards;
+
+#[async_trait]
+impl Fault for CompletesAfterwards {
+    async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
+        if commit.events.is_empty() || commit.completes.is_empty() {
+            return engine.commit(commit).await;
+        }
+        let completes = std::mem::take(&mut commit.completes);
+        let afterwards = Commit { completes, ..of_tasks(&commit) };
+        let effects = engine.commit(commit).await?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        match CompletesWithoutToken.commit(engine, afterwards).await {
+            // Nothing is left to delete.
+            Ok(_) | Err(Error::TaskLeaseLost { .. }) => Ok(effects),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Returns a commit of its own, at the time of another one, without anything in it.
+fn of_tasks(commit: &Commit) -> Commit {
+    Commit {
+        id: CommitId::generate(),
+        writes: Vec::new(),
+        events: Vec::new(),
+        snapshots: Vec::new(),
+        idempotency: None,
+        unique: Vec::new(),
+        conditions: Vec::new(),
+        tasks: Vec::new(),
+        completes: Vec::new(),
+        outcomes: Vec::new(),
+        ..commit.clone()
+    }
+}
+
 /// Gives the task of the last claim to the next one as well.
 #[derive(Debug, Default)]
 pub(crate) struct GivesTasksTwice(Mutex<Option<StoredTask>>);
@@ -120,19 +160,7 @@ impl Fault for EnqueuesTooEarly {
     async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
         if !commit.events.is_empty() && !commit.tasks.is_empty() {
             let tasks = std::mem::take(&mut commit.tasks);
-            let early = Commit {
-                id: CommitId::generate(),
-                writes: Vec::new(),
-                events: Vec::new(),
-                snapshots: Vec::new(),
-                idempotency: None,
-                unique: Vec::new(),
-                conditions: Vec::new(),
-                tasks,
-                completes: Vec::new(),
-                outcomes: Vec::new(),
-                ..commit.clone()
-            };
+            let early = Commit { tasks, ..of_tasks(&commit) };
             engine.commit(early).await?;
         }
         engine.commit(commit).await

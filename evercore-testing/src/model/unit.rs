@@ -25,6 +25,8 @@ pub struct Unit<E> {
     /// The aggregate of the events that belong to none.
     facts: Option<usize>,
     idempotency_key: Option<String>,
+    /// Whether the commit also changes something outside of the model.
+    changes_elsewhere: bool,
 }
 
 impl<E: Clone> Unit<E> {
@@ -39,6 +41,7 @@ impl<E: Clone> Unit<E> {
             readings: Vec::new(),
             facts: None,
             idempotency_key: None,
+            changes_elsewhere: false,
         }
     }
 
@@ -163,6 +166,12 @@ impl<E: Clone> Unit<E> {
         self.idempotency_key = Some(key.into());
     }
 
+    /// Makes the commit rest on what the unit has read even if it writes no event and guards nothing: it changes something
+    /// that the model does not have, such as tasks.
+    pub const fn changes_elsewhere(&mut self) {
+        self.changes_elsewhere = true;
+    }
+
     /// Returns the indices of the aggregates that the unit creates.
     pub fn created(&self) -> impl Iterator<Item = usize> {
         self.staged.keys().copied().filter(|place| *place >= self.seen.len())
@@ -225,7 +234,8 @@ impl<E: Clone> Unit<E> {
 
     /// Returns a refusal for each read that would select other events by now.
     pub(super) fn outdated(&self, log: &[Logged<E>]) -> Vec<Refusal> {
-        let is_sent = self.idempotency_key.is_some()
+        let is_sent = self.changes_elsewhere
+            || self.idempotency_key.is_some()
             || !self.guarded.is_empty()
             || self.created().next().is_some()
             || self.staged.keys().any(|place| self.is_changed(*place));
