@@ -296,19 +296,25 @@ impl Queues {
         task: TaskId,
         reason: impl Into<String>,
     ) -> Result<()> {
-        let queue = queue.try_into().map_err(Into::into)?;
+        let queue: QueueName = queue.try_into().map_err(Into::into)?;
         let reason = checked_reason(reason.into())?;
-        let returns = self.return_of(task, &reason).await?;
-        let control = QueueControl::Discard { which: WhichTasks::Id(task), reason, returns };
-        self.control(queue, control).await.map(drop)
+        let found = self.tasks()?.find_task(task).await?;
+        let returns = found.as_ref().and_then(|found| self.return_of(found, &reason));
+        let waits = found.is_some_and(|found| found.place == StoredPlace::Waiting);
+        let which = WhichTasks::Id(task);
+        let control = QueueControl::Discard { which, reason, returns: returns.clone() };
+        self.control(queue.clone(), control).await?;
+        if let Some(returned) = returns.filter(|_| waits) {
+            reply::say(&queue, task, &returned);
+        }
+        Ok(())
     }
 
     /// Returns how a task comes back to its sender if it is discarded before it was done.
-    async fn return_of(&self, task: TaskId, reason: &str) -> Result<Option<TaskReturn>> {
-        let Some(found) = self.tasks()?.find_task(task).await? else { return Ok(None) };
+    fn return_of(&self, task: &StoredTask, reason: &str) -> Option<TaskReturn> {
         let why = format!("it was discarded: {reason}");
         let default_metadata = self.store.default_metadata.as_ref();
-        Ok(reply::failed(&About::new(&found, NO_TOKEN), &why, default_metadata))
+        reply::failed(&About::new(task, NO_TOKEN), &why, default_metadata)
     }
 
     /// Removes all dead tasks of a queue for a reason, which is kept, and returns their number.

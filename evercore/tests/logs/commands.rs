@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercore::command::CommandId;
 use evercore::engine::{CommandLogStorage, CommandsRequest, Forward, StorageEngine, StoredCommand};
-use evercore::task::{Claimed, Handlers, Task, TaskError};
+use evercore::task::{Claimed, Handlers, Task, TaskError, TaskId};
 use evercore::{Decide, Decision, Error, EventStore, Result, command};
 use evercore_memory::MemoryEngine;
 use tracing::Level;
@@ -89,6 +89,26 @@ async fn a_command_that_comes_back_is_logged() -> Result<()> {
         assert!(line.contains(part), "{part} is missing: {line}");
     }
     assert!(lines.one(Level::WARN, "has failed for good").contains(ROOT), "{lines:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_that_comes_back_as_it_is_discarded_is_logged() -> Result<()> {
+    let store = EventStore::builder().open(MemoryEngine::new()).await?;
+    let walk = || Task::new(Walk { is_allowed: true }).return_failed_to("not walked");
+    let broken = Handlers::new()
+        .on(async |_: Claimed<Walk>| -> Result<(), TaskError> { Err(TaskError::permanent(ROOT)) });
+    let dead = store.send(walk()).await?;
+    store.queue("commands").run_due(broken).await?;
+    let waiting = store.send(walk().after(Duration::from_secs(3_600))).await?;
+    let (lines, _guard) = Lines::watch();
+    for id in [dead, waiting] {
+        store.queues().discard("commands", TaskId::from_uuid(*id.as_uuid()), "no use").await?;
+    }
+    let line = lines.one(Level::INFO, "comes back to its sender");
+    for part in ["queue=commands", &*waiting.to_string(), "to=not walked"] {
+        assert!(line.contains(part), "{part} is missing: {line}");
+    }
     Ok(())
 }
 
