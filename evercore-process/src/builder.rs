@@ -18,8 +18,8 @@ use crate::worker::{Steps, Worker};
 /// Sets up a process or a reactor, and runs it. Made by [`Processes`]; `H` handles its events.
 ///
 /// It is a [durable subscription](SubscriptionBuilder) to the events that it reacts to and, for a process with deadlines
-/// or reactions to rejections or failures, a worker of a [queue](QueueBuilder), both under its name. Any number of workers, in any
-/// number of processes of the operating system, share both.
+/// or reactions to rejections or failures, a worker of a [queue](QueueBuilder), both under its name. Any number of
+/// workers, in any number of processes of the operating system, share both.
 #[must_use = "it does nothing until `run` or `spawn` is called, or its service is run"]
 pub struct ProcessBuilder<H> {
     name: String,
@@ -119,7 +119,8 @@ impl<H: Handler> ProcessBuilder<H> {
     }
 
     /// Sets the policy for steps that fail. Default: [`FailurePolicy::stop`]. As [`SubscriptionBuilder::on_failure`].
-    /// A failed step for a deadline, a rejection or a failure is retried and in the end dead, as any [task](QueueBuilder::retry).
+    /// A failed step for a deadline, a rejection or a failure is retried and in the end dead, as any
+    /// [task](QueueBuilder::retry).
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.subscription = self.subscription.on_failure(policy);
         self

@@ -17,8 +17,8 @@ use crate::process::Process;
 use crate::reactions::{Because, Reaction, Reactions};
 use crate::step::Step;
 
-/// The processes of a type without a store: each event, rejection, failure or lapse of time leads to the steps that a store would
-/// take. `ProcessScenario` of `evercore-testing` is made of it, and is what tests use.
+/// The processes of a type without a store: each event, rejection, failure or lapse of time leads to the steps that a
+/// store would take. `ProcessScenario` of `evercore-testing` is made of it, and is what tests use.
 pub struct Rehearsal<P: Process> {
     reactions: Reactions<P>,
     processes: BTreeMap<NaturalKey, Rehearsed<P>>,

@@ -174,8 +174,8 @@ impl<'a, P: Process> Step<'a, P> {
         self
     }
 
-    /// Ends the process once this step lands. It answers later events, deadlines, rejections and failures with nothing, and cannot
-    /// begin again.
+    /// Ends the process once this step lands. It answers later events, deadlines, rejections and failures with nothing,
+    /// and cannot begin again.
     pub fn end(&mut self) {
         self.act(|step| {
             step.has_ended = true;
