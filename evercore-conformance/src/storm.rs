@@ -64,7 +64,7 @@ pub(crate) fn time_limit() -> Duration {
 
 /// Returns the time before which the task with this number does not begin, counted from its commit.
 fn delay(number: u64) -> Duration {
-    Duration::from_millis(if number % 4 == 0 { 40 } else { 0 })
+    Duration::from_millis(if number.is_multiple_of(4) { 40 } else { 0 })
 }
 
 /// Runs a storm until the queue is empty, and judges it.

@@ -81,7 +81,7 @@ impl Changes {
         };
         self.changes[place] = match (self.changes[place], if_key_exists) {
             (Change::Cancel(_), _) => Change::Enqueue(index, IfKeyExists::Replace),
-            (Change::Enqueue(_, staged), IfKeyExists::Replace) if staged == IfKeyExists::Fail => {
+            (Change::Enqueue(_, IfKeyExists::Fail), IfKeyExists::Replace) => {
                 Change::Enqueue(index, IfKeyExists::Fail)
             }
             (Change::Enqueue(..), IfKeyExists::Replace) => {
