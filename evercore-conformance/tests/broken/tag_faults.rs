@@ -160,14 +160,14 @@ impl Fault for ForgetsTheVersion {
 pub(crate) async fn commit_late(
     engine: &MemoryEngine,
     commit: Commit,
-    is_held: bool,
+    is_held: impl FnOnce() -> bool + Send,
     is_complete: impl Fn(&Declarations) -> bool,
 ) -> Result<Committed> {
     let version = engine.declarations().await?.version;
     if commit.declared.is_some_and(|declared| declared != version) {
         return Err(Error::DeclarationsChanged);
     }
-    for _ in 0..if is_held { 1_000 } else { 0 } {
+    for _ in 0..if is_held() { 1_000 } else { 0 } {
         tokio::time::sleep(Duration::from_millis(10)).await;
         if is_complete(&engine.declarations().await?) {
             break;
@@ -188,7 +188,7 @@ impl Fault for WaitsForNoCommit {
         let is_complete = |declared: &Declarations| {
             declared.tags.iter().all(|(_, state)| *state == TagState::Complete)
         };
-        commit_late(engine, commit, is_older, is_complete).await
+        commit_late(engine, commit, || is_older, is_complete).await
     }
 }
 

@@ -119,7 +119,7 @@ pub(crate) struct ClaimsBesideCommits(AtomicI64);
 impl Fault for ClaimsBesideCommits {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         let is_older = !commit.events.is_empty() && commit.unique.is_empty();
-        let is_held = is_older && self.0.fetch_add(1, Ordering::Relaxed) == 4;
+        let is_held = || is_older && self.0.fetch_add(1, Ordering::Relaxed) == 4;
         let is_complete = |declared: &Declarations| {
             !declared.unique.is_empty() && declared.unique.iter().all(|name| name.is_complete)
         };
