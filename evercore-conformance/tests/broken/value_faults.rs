@@ -111,7 +111,7 @@ impl Fault for DeclaresInSilence {
 }
 
 /// Compares the version of a commit of the older program, waits, and then stores the commit, while a call that claims
-/// values waits for no commit. It holds back one commit, so that the others reach the number that the case waits for.
+/// values waits for no commit. It holds back one commit until all values are claimed, so that the others reach the number that the case waits for.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimsBesideCommits(AtomicI64);
 
@@ -120,8 +120,9 @@ impl Fault for ClaimsBesideCommits {
     async fn commit(&self, engine: &MemoryEngine, commit: Commit) -> Result<Committed> {
         let is_older = !commit.events.is_empty() && commit.unique.is_empty();
         let is_held = || is_older && self.0.fetch_add(1, Ordering::Relaxed) == 4;
+        // Other types of the program have unique values, too.
         let is_complete = |declared: &Declarations| {
-            !declared.unique.is_empty() && declared.unique.iter().all(|name| name.is_complete)
+            declared.unique.iter().any(|name| &*name.aggregate_type == "guest" && name.is_complete)
         };
         commit_late(engine, commit, is_held, is_complete).await
     }

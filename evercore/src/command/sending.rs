@@ -74,7 +74,7 @@ impl<C: Command> Task<C> {
     /// A command that fails for good is dead, which is no rejection: see [`return_failed_to`](Self::return_failed_to).
     ///
     /// # Example
-    /// ```
+    /// ```standalone_crate
     /// # use evercore::{Aggregate, Apply, Decide, Decision, EventMeta, command, event};
     /// # #[derive(Aggregate, Default)]
     /// # struct Account { balance: i64 }
@@ -112,7 +112,7 @@ impl<C: Command> Task<C> {
     /// replaced by its key does not come back.
     ///
     /// # Example
-    /// ```
+    /// ```standalone_crate
     /// # use evercore::{Aggregate, Decide, Decision, command};
     /// # #[derive(Aggregate, Default)]
     /// # struct Account { balance: i64 }
