@@ -39,7 +39,7 @@ const COUNTERS: usize = 4;
 const WRITERS: u64 = 24;
 const WORKERS: usize = 8;
 
-/// What writers and workers share.
+/// The state that writers and workers share.
 #[derive(Debug, Default)]
 struct Shared {
     counters: Vec<AggregateId>,

@@ -28,7 +28,7 @@ pub trait Process: Aggregate {
     fn register(on: &mut Reactions<Self>);
 }
 
-/// What a reaction returns as the key of its process: a `String`, a [`NaturalKey`], or an `Option` of these, where `None`
+/// The key of a process, as a reaction returns it: a `String`, a [`NaturalKey`], or an `Option` of these, where `None`
 /// means that the event concerns no process. The key is not borrowed from the event, whose field is cloned:
 /// `|e: &OrderPlaced| e.order.clone()`. A `&'static str` is the key of a process of which there is one.
 #[diagnostic::on_unimplemented(

@@ -80,7 +80,7 @@ impl<P: Process> Rehearsal<P> {
     /// Takes the step for an event. An event without a reaction leads to none.
     ///
     /// # Errors
-    /// What makes the step fail.
+    /// The error that makes the step fail.
     pub fn event<E: Event>(&mut self, event: &E, noted: &mut Noted) -> Result<()> {
         let Self { reactions, processes, deadlines, now } = self;
         let Some(reaction) = find(&reactions.events, TypeId::of::<E>()) else { return Ok(()) };
@@ -95,7 +95,7 @@ impl<P: Process> Rehearsal<P> {
     /// leads to none.
     ///
     /// # Errors
-    /// What makes the step fail.
+    /// The error that makes the step fail.
     pub fn rejection<C: Command>(
         &mut self,
         command: &C,
@@ -109,7 +109,7 @@ impl<P: Process> Rehearsal<P> {
     /// begun, leads to none.
     ///
     /// # Errors
-    /// What makes the step fail.
+    /// The error that makes the step fail.
     pub fn failure<C: Command>(&mut self, command: &C, why: &str, noted: &mut Noted) -> Result<()> {
         self.returned(command, (Because::Failed, why), noted)
     }
@@ -135,7 +135,7 @@ impl<P: Process> Rehearsal<P> {
     /// Lets time pass, and takes the steps for the deadlines that lapse, those first that are due first.
     ///
     /// # Errors
-    /// What makes a step fail.
+    /// The error that makes a step fail.
     pub fn pass(&mut self, time: Duration, noted: &mut Noted) -> Result<()> {
         let until = self.now.saturating_add(time);
         while let Some(lapsed) = self.next_until(until) {

@@ -45,7 +45,7 @@ struct Args {
     #[arg(default_value = "memory:")]
     url: String,
 
-    /// How many milliseconds a day takes.
+    /// The milliseconds that a day takes.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
     day_ms: u64,
 

@@ -29,7 +29,7 @@ pub(crate) struct Story {
     pub(crate) store: EventStore,
     pub(crate) orders: Orders,
     pub(crate) outbox: Outbox,
-    /// How long a day takes.
+    /// The time that a day takes.
     pub(crate) day: Duration,
 }
 

@@ -41,7 +41,7 @@ const MOST_STEPS: usize = 3;
 /// The upper bound of events in one step: more than the number of events between two snapshots.
 const MOST_EVENTS: u64 = 7;
 
-/// What the commands may refer to.
+/// The aggregates, events and leases that the commands may refer to.
 #[derive(Clone, Debug)]
 struct Stage {
     /// The aggregates that can be loaded.
@@ -54,7 +54,7 @@ struct Stage {
     has: Has,
 }
 
-/// What the engine has.
+/// The capabilities of the engine that decide which commands are drawn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Has {
     pub(super) tags: bool,

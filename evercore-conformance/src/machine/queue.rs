@@ -49,7 +49,7 @@ pub(super) struct Given {
     pub(super) is_abandoned: bool,
 }
 
-/// What a unit of work changes in the queue, at most once for each key.
+/// A change of the queue by a unit of work, at most one for each key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changes {
     /// All that were enqueued, of which some may be replaced within the unit.

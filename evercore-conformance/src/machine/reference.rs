@@ -46,7 +46,7 @@ pub(super) enum Answer {
     Served(Served),
 }
 
-/// What a worker has done.
+/// The results of a worker that does what is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Served {
     /// The tasks that are done.

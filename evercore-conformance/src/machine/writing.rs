@@ -117,7 +117,7 @@ pub(super) async fn ask(
     Ok(())
 }
 
-/// What a unit of work has staged.
+/// The changes that a unit of work has staged.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
     /// The ids of the aggregates that it creates, in order; `None` stands for that of the events that belong to no

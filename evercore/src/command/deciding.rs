@@ -167,7 +167,7 @@ impl<C: Command> Sent<'_, C> {
     /// Enqueues a rejected command to the queue of its sender, if it is to come back.
     fn give_back(&self, context: &mut Context, reason: &str) -> Result<()> {
         let Some(queue) = self.about.metadata.rejected_to() else { return Ok(()) };
-        // What the commit would add is there already, so that the reason is cut to the room that is left.
+        // The metadata that the commit would add are there already, so that the reason is cut to the room that is left.
         let default_metadata = self.store.inner.default_metadata.as_ref();
         let around = Metadata::of_event(None, None, default_metadata).unwrap_or_default();
         let back = Task {

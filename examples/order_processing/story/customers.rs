@@ -18,13 +18,13 @@ pub(super) struct Customer {
     mail: &'static str,
     quantity: u32,
     then: Then,
-    /// How the order ends.
+    /// The end of the order.
     pub(super) ends: Status,
     /// The mails that are certain to be sent.
     pub(super) gets: &'static [About],
 }
 
-/// What a customer does after an order is placed.
+/// The behaviour of a customer after an order is placed.
 #[derive(Clone, Copy, PartialEq)]
 enum Then {
     Pay,
