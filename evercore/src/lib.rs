@@ -192,6 +192,6 @@ pub(crate) use subscription::{DiscardedEvent, ParkedEvent, Partition};
 pub(crate) use tag::{Tag, TagName, Tags};
 pub(crate) use task::body::TaskType;
 pub(crate) use task::{
-    IfKeyExists, Priority, QueueName, Task, TaskBodies, TaskBody, TaskId, TaskKey,
+    IfKeyExists, Priority, QueueName, Task, TaskBodies, TaskBody, TaskId, TaskKey, TaskOptions,
 };
 pub(crate) use turns::{Turn, Turns};

@@ -28,6 +28,7 @@ pub use body::{TaskBodies, TaskBody};
 pub use claimed::{Claimed, TaskError};
 pub use handlers::{Handlers, Work};
 pub use id::{QueueName, TaskId, TaskKey};
+pub(crate) use new::TaskOptions;
 pub use new::{IfKeyExists, Priority, Task};
 pub use queue::{QueueBuilder, QueueHandle, Worked};
 pub use service::QueueService;

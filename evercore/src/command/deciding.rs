@@ -11,15 +11,14 @@ use super::command_name;
 use super::named::Command;
 use super::target::Target;
 use crate::context::Reading;
-use crate::engine::{Capability, CommandOutcome, Completion, Due, require};
+use crate::engine::{Capability, CommandOutcome, Completion, require};
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::task::claimed::About;
 use crate::task::handlers::{Completed, Delivery, Handled};
 use crate::task::slots::Slot;
-use crate::task::{IfKeyExists, Priority, Task};
 use crate::{
     Aggregate, AggregateId, CommandError, CommandId, Context, Error, EventStore, Metadata, Report,
-    Result, StateAggregate,
+    Result, StateAggregate, TaskOptions,
 };
 
 /// The most characters of the reason for a rejection that are stored.
@@ -170,16 +169,10 @@ impl<C: Command> Sent<'_, C> {
         // The metadata that the commit would add are there already, so that the reason is cut to the room that is left.
         let default_metadata = self.store.inner.default_metadata.as_ref();
         let around = Metadata::of_event(None, None, default_metadata).unwrap_or_default();
-        let back = Task {
-            body: (),
+        let back = TaskOptions {
             queue: Ok(Some(queue)),
-            key: Ok(None),
-            if_key_exists: IfKeyExists::Fail,
-            due: Due::After(Duration::ZERO),
-            priority: Priority::Normal,
             metadata: Some(around.rejected_for(reason)),
-            rejected_to: Ok(None),
-            failed_to: Ok(None),
+            ..TaskOptions::new()
         };
         context.enqueue_with(self.command, back).map(drop)
     }

@@ -99,7 +99,7 @@ impl<C: Command> Task<C> {
         mut self,
         queue: impl TryInto<QueueName, Error: Into<Error>>,
     ) -> Self {
-        self.rejected_to = queue.try_into().map(Some).map_err(Into::into);
+        self.options.rejected_to = queue.try_into().map(Some).map_err(Into::into);
         self
     }
 
@@ -128,7 +128,7 @@ impl<C: Command> Task<C> {
     /// let task = Task::new(withdraw).return_rejected_to("not paid").return_failed_to("not paid");
     /// ```
     pub fn return_failed_to(mut self, queue: impl TryInto<QueueName, Error: Into<Error>>) -> Self {
-        self.failed_to = queue.try_into().map(Some).map_err(Into::into);
+        self.options.failed_to = queue.try_into().map(Some).map_err(Into::into);
         self
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::engine::{Capability, Completion, NewTask, TaskChange, require};
-use crate::{Error, QueueName, Result, Task, TaskBody, TaskId, TaskKey, TaskType};
+use crate::{Error, QueueName, Result, Task, TaskBody, TaskId, TaskKey, TaskOptions, TaskType};
 
 impl Context {
     /// Enqueues a task: work that is done after the commit, by a [worker](crate::EventStore::queue) of this process or
@@ -46,7 +46,7 @@ impl Context {
     /// # }
     /// ```
     pub fn enqueue<T: TaskBody>(&mut self, task: impl Into<Task<T>>) -> Result<TaskId> {
-        let (body, options) = task.into().split();
+        let Task { body, options } = task.into();
         self.enqueue_with(&body, options)
     }
 
@@ -54,10 +54,9 @@ impl Context {
     pub(crate) fn enqueue_with<T: TaskBody>(
         &mut self,
         body: &T,
-        options: Task<()>,
+        options: TaskOptions,
     ) -> Result<TaskId> {
-        let Task {
-            body: (),
+        let TaskOptions {
             queue,
             key,
             if_key_exists,

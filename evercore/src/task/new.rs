@@ -27,6 +27,12 @@ use crate::{Error, Metadata, Result};
 #[must_use = "a task does nothing until it is enqueued"]
 pub struct Task<T> {
     pub(crate) body: T,
+    pub(crate) options: TaskOptions,
+}
+
+/// The options of a task.
+#[derive(Debug)]
+pub(crate) struct TaskOptions {
     pub(crate) queue: Result<Option<QueueName>>,
     pub(crate) key: Result<Option<TaskKey>>,
     pub(crate) if_key_exists: IfKeyExists,
@@ -87,11 +93,9 @@ impl Priority {
     }
 }
 
-impl<T: TaskBody> Task<T> {
-    /// Makes a task that is due at once.
-    pub const fn new(body: T) -> Self {
+impl TaskOptions {
+    pub(crate) const fn new() -> Self {
         Self {
-            body,
             queue: Ok(None),
             key: Ok(None),
             if_key_exists: IfKeyExists::Fail,
@@ -102,31 +106,38 @@ impl<T: TaskBody> Task<T> {
             failed_to: Ok(None),
         }
     }
+}
+
+impl<T: TaskBody> Task<T> {
+    /// Makes a task that is due at once.
+    pub const fn new(body: T) -> Self {
+        Self { body, options: TaskOptions::new() }
+    }
 
     /// Schedules the task: no worker claims it before this much time has passed since the commit, by the clock of the
     /// database.
     pub const fn after(mut self, wait: Duration) -> Self {
-        self.due = Due::After(wait);
+        self.options.due = Due::After(wait);
         self
     }
 
     /// Schedules the task: no worker claims it before this time, by the clock of the database. A time that has passed
     /// means at once.
     pub const fn at(mut self, time: DateTime<Utc>) -> Self {
-        self.due = Due::At(time);
+        self.options.due = Due::At(time);
         self
     }
 
     /// Gives the task a key, under which it can be replaced and cancelled. An invalid one is reported when the task is
     /// enqueued.
     pub fn key(mut self, key: impl TryInto<TaskKey, Error: Into<Error>>) -> Self {
-        self.key = key.try_into().map(Some).map_err(Into::into);
+        self.options.key = key.try_into().map(Some).map_err(Into::into);
         self
     }
 
     /// Sets what happens if a task with the same key is in the queue already. Default: [`IfKeyExists::Fail`].
     pub const fn if_key_exists(mut self, reaction: IfKeyExists) -> Self {
-        self.if_key_exists = reaction;
+        self.options.if_key_exists = reaction;
         self
     }
 
@@ -137,13 +148,13 @@ impl<T: TaskBody> Task<T> {
 
     /// Sets the priority.
     pub const fn priority(mut self, priority: Priority) -> Self {
-        self.priority = priority;
+        self.options.priority = priority;
         self
     }
 
     /// Sends the task to another queue than that of its type.
     pub fn to(mut self, queue: impl TryInto<QueueName, Error: Into<Error>>) -> Self {
-        self.queue = queue.try_into().map(Some).map_err(Into::into);
+        self.options.queue = queue.try_into().map(Some).map_err(Into::into);
         self
     }
 
@@ -154,37 +165,8 @@ impl<T: TaskBody> Task<T> {
 
     /// Sets metadata. They take precedence over those of the context, which fill in the rest.
     pub fn metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = Some(metadata);
+        self.options.metadata = Some(metadata);
         self
-    }
-}
-
-impl<T> Task<T> {
-    /// Takes the body from its options.
-    pub(crate) fn split(self) -> (T, Task<()>) {
-        let Self {
-            body,
-            queue,
-            key,
-            if_key_exists,
-            due,
-            priority,
-            metadata,
-            rejected_to,
-            failed_to,
-        } = self;
-        let options = Task {
-            body: (),
-            queue,
-            key,
-            if_key_exists,
-            due,
-            priority,
-            metadata,
-            rejected_to,
-            failed_to,
-        };
-        (body, options)
     }
 }
 
