@@ -35,10 +35,15 @@ impl<'a> Report<'a> {
 }
 
 impl Report<'_> {
-    /// Returns the text for storage: cut to [`MOST_FAILURE_CHARS`], and without NUL, which databases refuse in a text.
+    /// Returns the text for storage, cut to [`MOST_FAILURE_CHARS`].
     pub(crate) fn to_stored(self) -> String {
-        self.to_string().chars().filter(|c| *c != '\0').take(MOST_FAILURE_CHARS).collect()
+        to_stored(&self.to_string(), MOST_FAILURE_CHARS)
     }
+}
+
+/// Returns a text for storage: cut to so many characters, and without NUL, which databases refuse in a text.
+pub(crate) fn to_stored(text: &str, most_chars: usize) -> String {
+    text.chars().filter(|c| *c != '\0').take(most_chars).collect()
 }
 
 impl fmt::Display for Report<'_> {

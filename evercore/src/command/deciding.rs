@@ -12,6 +12,7 @@ use super::named::Command;
 use super::target::Target;
 use crate::context::Reading;
 use crate::engine::{Capability, CommandOutcome, Completion, require};
+use crate::report::to_stored;
 use crate::store::attempt::{Attempt, Reruns, committed, proven};
 use crate::task::claimed::About;
 use crate::task::handlers::{Completed, Delivery, Handled};
@@ -93,8 +94,7 @@ impl<C: Command> Sent<'_, C> {
         };
         match proven(has_cached, sent.map(|committed| ((), committed))) {
             Err(Attempt::Commit(refused)) if is_answer(&refused.error) => {
-                let reason = stored(&Report::new(&refused.error).to_string());
-                let rejected = Decided::Rejected { aggregate: None, reason };
+                let rejected = rejected(None, &Report::new(&refused.error).to_string());
                 self.reject(reruns, rejected, began.elapsed()).await
             }
             answer => answer.map(|((), _)| ()),
@@ -201,12 +201,7 @@ impl<C: Command> Sent<'_, C> {
 }
 
 fn rejected(aggregate: Option<AggregateId>, reason: &str) -> Decided {
-    Decided::Rejected { aggregate, reason: stored(reason) }
-}
-
-/// Returns a text for storage: cut to [`MAX_REJECTION_CHARS`], and without NUL, which databases refuse in a text.
-fn stored(reason: &str) -> String {
-    reason.chars().filter(|c| *c != '\0').take(MAX_REJECTION_CHARS).collect()
+    Decided::Rejected { aggregate, reason: to_stored(reason, MAX_REJECTION_CHARS) }
 }
 
 /// Returns whether an error is an answer to the command, which it would get again.

@@ -8,7 +8,7 @@ use super::{QueueName, TaskId};
 use crate::Metadata;
 use crate::engine::TaskReturn;
 use crate::metadata::MetadataSource;
-use crate::report::MOST_FAILURE_CHARS;
+use crate::report::{MOST_FAILURE_CHARS, to_stored};
 
 /// The queue to which a command comes back if it is rejected.
 const REJECTED_TO: &str = "evercore.reply_to";
@@ -59,8 +59,7 @@ impl Metadata {
     /// Adds a reason, of which as much is kept as metadata may hold. If there is no room at all, the other fields go: a
     /// command that cannot come back would be worse.
     fn with_reason(self, field: &str, reason: &str) -> Self {
-        let cut =
-            |chars: usize| reason.chars().filter(|c| *c != '\0').take(chars).collect::<String>();
+        let cut = |chars: usize| to_stored(reason, chars);
         let lengths = std::iter::successors(Some(MOST_FAILURE_CHARS), |chars| {
             (*chars > 0).then_some(chars / 2)
         });
