@@ -9,7 +9,7 @@ use evercore::engine::{
 };
 use evercore::format::Payload;
 use evercore::{
-    Aggregate, AggregateId, Codec, CommitId, Committed, Event, Fingerprint, NaturalKey, Position,
+    Aggregate, AggregateId, Codec, Committed, Event, Fingerprint, NaturalKey, Position,
     RecordedEvent, Result, Sequence,
 };
 use serde::Serialize;
@@ -21,20 +21,7 @@ pub(crate) async fn fresh_id(engine: &dyn StorageEngine) -> Result<AggregateId> 
 
 pub(crate) fn commit(writes: Vec<AggregateWrite>, events: Vec<NewEvent>) -> Commit {
     let recorded_at = DateTime::UNIX_EPOCH;
-    Commit {
-        id: CommitId::generate(),
-        recorded_at,
-        writes,
-        events,
-        snapshots: Vec::new(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-    }
+    Commit { writes, events, ..Commit::new(recorded_at) }
 }
 
 /// Completes a task by a commit of its own.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercore::engine::{CommandLogStorage, CommandsRequest, Commit, StorageEngine, StoredCommand};
-use evercore::{CommitId, Committed, Result};
+use evercore::{Committed, Result};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -18,19 +18,8 @@ impl Fault for RecordsOutcomesTooEarly {
     async fn commit(&self, engine: &MemoryEngine, mut commit: Commit) -> Result<Committed> {
         if !commit.outcomes.is_empty() {
             let outcomes = std::mem::take(&mut commit.outcomes);
-            let early = Commit {
-                id: CommitId::generate(),
-                writes: Vec::new(),
-                events: Vec::new(),
-                snapshots: Vec::new(),
-                idempotency: None,
-                unique: Vec::new(),
-                conditions: Vec::new(),
-                tasks: Vec::new(),
-                completes: Vec::new(),
-                outcomes,
-                ..commit.clone()
-            };
+            let early =
+                Commit { outcomes, declared: commit.declared, ..Commit::new(commit.recorded_at) };
             engine.commit(early).await?;
         }
         engine.commit(commit).await

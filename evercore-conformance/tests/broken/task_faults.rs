@@ -10,7 +10,7 @@ use evercore::engine::{
     TaskStorage, TasksRequest,
 };
 use evercore::task::{IfKeyExists, QueueName};
-use evercore::{CommitId, Committed, Error, Result};
+use evercore::{Committed, Error, Result};
 use evercore_memory::MemoryEngine;
 
 use crate::engine::Fault;
@@ -106,19 +106,7 @@ impl Fault for CompletesAfterwards {
 
 /// Returns a commit of its own, at the time of another one, without anything in it.
 fn of_tasks(commit: &Commit) -> Commit {
-    Commit {
-        id: CommitId::generate(),
-        writes: Vec::new(),
-        events: Vec::new(),
-        snapshots: Vec::new(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-        ..commit.clone()
-    }
+    Commit { declared: commit.declared, ..Commit::new(commit.recorded_at) }
 }
 
 /// Gives the task of the last claim to the next one as well.

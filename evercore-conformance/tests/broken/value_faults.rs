@@ -122,7 +122,7 @@ impl Fault for ClaimsBesideCommits {
         let is_held = || is_older && self.0.fetch_add(1, Ordering::Relaxed) == 4;
         // Other types of the program have unique values, too.
         let is_complete = |declared: &Declarations| {
-            declared.unique.iter().any(|name| &*name.aggregate_type == "guest" && name.is_complete)
+            declared.unique.iter().any(|name| name.is("guest", "email") && name.is_complete)
         };
         commit_late(engine, commit, is_held, is_complete).await
     }

@@ -112,20 +112,7 @@ async fn work(engine: &PostgresEngine, name: &str, limit: u32) -> Result<()> {
 }
 
 fn completing(completes: Vec<Completion>) -> Commit {
-    Commit {
-        id: CommitId::generate(),
-        recorded_at: Utc::now(),
-        writes: Vec::new(),
-        events: Vec::new(),
-        snapshots: Vec::new(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes,
-        outcomes: Vec::new(),
-    }
+    Commit { completes, ..Commit::new(Utc::now()) }
 }
 
 fn outcome(task: &StoredTask) -> CommandOutcome {

@@ -422,20 +422,7 @@ fn guards(ids: [AggregateId; 2]) -> Commit {
         precondition: Precondition::At(Sequence::FIRST),
         key: KeyChange::Keep,
     };
-    Commit {
-        id: CommitId::generate(),
-        recorded_at: Utc::now(),
-        writes: ids.map(write).into(),
-        events: Vec::new(),
-        snapshots: Vec::new(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-    }
+    Commit { writes: ids.map(write).into(), ..Commit::new(Utc::now()) }
 }
 
 async fn follow(engine: &PostgresEngine) -> Result<()> {

@@ -264,20 +264,7 @@ async fn log_a_command(store: &EventStore) -> Result<(), Error> {
         sent_at: DateTime::UNIX_EPOCH,
         took: Duration::ZERO,
     };
-    let commit = Commit {
-        id: CommitId::generate(),
-        recorded_at: DateTime::UNIX_EPOCH,
-        writes: Vec::new(),
-        events: Vec::new(),
-        snapshots: Vec::new(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: vec![outcome],
-    };
+    let commit = Commit { outcomes: vec![outcome], ..Commit::new(DateTime::UNIX_EPOCH) };
     store.engine().commit(commit).await?;
     assert!(store.outcome(id).await?.is_some_and(|outcome| outcome.is_final()));
     let log = store.command_log();

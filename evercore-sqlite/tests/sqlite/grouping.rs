@@ -325,21 +325,7 @@ fn write(id: AggregateId, precondition: Precondition, key: KeyChange) -> Aggrega
 }
 
 fn commit(writes: Vec<AggregateWrite>) -> Commit {
-    let (events, snapshots) = (Vec::new(), Vec::new());
-    Commit {
-        id: CommitId::generate(),
-        recorded_at: Utc::now(),
-        writes,
-        events,
-        snapshots,
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-    }
+    Commit { writes, ..Commit::new(Utc::now()) }
 }
 
 async fn land(engine: &SqliteEngine, writes: Vec<AggregateWrite>) -> Result<(), Error> {

@@ -121,18 +121,9 @@ async fn commit(engine: &SqliteEngine, events: &[(&'static str, &[&str])]) -> Co
         tags: Tags::new(tags.iter().map(|text| tag(text))).expect("few tags"),
     });
     Commit {
-        id: CommitId::generate(),
-        recorded_at: Utc::now(),
         writes: vec![AggregateWrite { id, aggregate_type, precondition, key }],
         events: events.collect(),
-        snapshots: Vec::new(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
+        ..Commit::new(Utc::now())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use evercore::engine::{Commit, NewSnapshot, StorageEngine};
-use evercore::{Aggregate, CommitId, Result, Sequence};
+use evercore::{Aggregate, Result, Sequence};
 use evercore_testing::history::{Check, History, Observation, Violation};
 
 use crate::domain::{Account, sound};
@@ -32,18 +32,5 @@ async fn a_state_from_a_snapshot_that_lies_is_found() -> Result<()> {
 }
 
 fn lie(snapshot: NewSnapshot) -> Commit {
-    Commit {
-        id: CommitId::generate(),
-        recorded_at: chrono::DateTime::UNIX_EPOCH,
-        writes: Vec::new(),
-        events: Vec::new(),
-        snapshots: vec![snapshot],
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-    }
+    Commit { snapshots: vec![snapshot], ..Commit::new(chrono::DateTime::UNIX_EPOCH) }
 }

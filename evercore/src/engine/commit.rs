@@ -53,6 +53,27 @@ pub struct Commit {
     pub outcomes: Vec<CommandOutcome>,
 }
 
+impl Commit {
+    /// Makes a commit with a new id that stores nothing yet.
+    #[must_use]
+    pub fn new(recorded_at: DateTime<Utc>) -> Self {
+        Self {
+            id: CommitId::generate(),
+            recorded_at,
+            writes: Vec::new(),
+            events: Vec::new(),
+            snapshots: Vec::new(),
+            idempotency: None,
+            unique: Vec::new(),
+            conditions: Vec::new(),
+            tasks: Vec::new(),
+            declared: None,
+            completes: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+}
+
 /// Work that is done with a commit.
 #[derive(Clone, Debug)]
 pub enum Completion {

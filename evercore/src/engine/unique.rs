@@ -52,15 +52,13 @@ pub struct StoredUnique {
     pub is_complete: bool,
 }
 
-impl UniqueName {
-    /// Returns whether it is this stored one.
-    #[must_use]
-    pub fn is(&self, stored: &StoredUnique) -> bool {
-        *self.aggregate_type == *stored.aggregate_type && *self.name == *stored.name
-    }
-}
-
 impl StoredUnique {
+    /// Returns whether it is the name of this type of aggregates.
+    #[must_use]
+    pub fn is(&self, aggregate_type: &str, name: &str) -> bool {
+        *self.aggregate_type == *aggregate_type && *self.name == *name
+    }
+
     /// Makes a declared name.
     #[must_use]
     pub const fn new(

@@ -40,7 +40,9 @@ impl Shared {
             let aggregate_type = self.stored_name_of(aggregate).await?;
             let names = aggregate.unique().iter().map(|unique| unique.name);
             let names = names.map(|name| UniqueName { aggregate_type, name });
-            missing.extend(names.filter(|own| !stored.iter().any(|stored| own.is(stored))));
+            missing.extend(names.filter(|own| {
+                !stored.iter().any(|stored| stored.is(own.aggregate_type, own.name))
+            }));
         }
         Ok(missing)
     }
@@ -72,10 +74,8 @@ impl KnownNames {
 
     /// Refuses a look-up by a name whose values are not all claimed.
     pub(crate) fn require_complete(&self, aggregate_type: &'static str, name: &str) -> Result<()> {
-        let is_wanted = |stored: &&StoredUnique| {
-            *stored.aggregate_type == *aggregate_type && *stored.name == *name
-        };
-        if self.stored.iter().find(is_wanted).is_some_and(|stored| stored.is_complete) {
+        let wanted = self.stored.iter().find(|stored| stored.is(aggregate_type, name));
+        if wanted.is_some_and(|stored| stored.is_complete) {
             return Ok(());
         }
         let (aggregate, name) = (aggregate_type.to_owned(), name.to_owned());

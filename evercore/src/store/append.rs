@@ -15,8 +15,8 @@ use crate::error::unknown_key;
 use crate::format::link::Link;
 use crate::shared::TurnKey;
 use crate::{
-    Aggregate, AggregateId, CommitId, Committed, ConflictReason, Error, NaturalKey, RecordedEvent,
-    Result, Sequence,
+    Aggregate, AggregateId, Committed, ConflictReason, Error, NaturalKey, RecordedEvent, Result,
+    Sequence,
 };
 
 /// The aggregate to append to.
@@ -154,18 +154,9 @@ impl EventStore {
                 self.chain(&mut write, &mut events).await?;
             }
             let commit = Commit {
-                id: CommitId::generate(),
-                recorded_at: to_stored_precision(self.inner.clock.now()),
                 writes: vec![write],
                 events,
-                snapshots: Vec::new(),
-                idempotency: None,
-                unique: Vec::new(),
-                conditions: Vec::new(),
-                tasks: Vec::new(),
-                declared: None,
-                completes: Vec::new(),
-                outcomes: Vec::new(),
+                ..Commit::new(to_stored_precision(self.inner.clock.now()))
             };
             let answer = self.inner.send(commit).await;
             self.inner.forget([id]);

@@ -12,7 +12,7 @@ use crate::engine::{
 };
 use crate::retry::pause;
 use crate::unique::{ClaimedValues, Unclaimed};
-use crate::{Aggregate, AggregateId, CommitId, Error, Result, Sequence, Tag};
+use crate::{Aggregate, AggregateId, Error, Result, Sequence, Tag};
 
 /// The aggregates of a page.
 const PAGE: u32 = 200;
@@ -113,8 +113,9 @@ impl EventStore {
             declared.iter().map(|declared| UniqueName { aggregate_type, name: declared.name });
         let incomplete = names.filter_map(|own| {
             let mut stored = stored.unique.stored().iter();
-            let stored =
-                stored.find(|stored| own.is(stored)).filter(|stored| !stored.is_complete)?;
+            let stored = stored
+                .find(|stored| stored.is(own.aggregate_type, own.name))
+                .filter(|stored| !stored.is_complete)?;
             Some((own, stored.claimed_up_to))
         });
         Ok(incomplete.collect())
@@ -177,18 +178,9 @@ impl EventStore {
                 key: KeyChange::Keep,
             };
             let commit = Commit {
-                id: CommitId::generate(),
-                recorded_at: to_stored_precision(store.clock.now()),
                 writes: vec![write],
-                events: Vec::new(),
-                snapshots: Vec::new(),
-                idempotency: None,
                 unique: values.iter().map(change).collect(),
-                conditions: Vec::new(),
-                tasks: Vec::new(),
-                declared: None,
-                completes: Vec::new(),
-                outcomes: Vec::new(),
+                ..Commit::new(to_stored_precision(store.clock.now()))
             };
             match store.send(commit).await {
                 Ok(_) => {

@@ -59,20 +59,7 @@ async fn written(format: i16) -> (EventStore, AggregateId) {
         precondition: Precondition::New,
         key: KeyChange::Keep,
     };
-    let commit = Commit {
-        id: CommitId::generate(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-        recorded_at,
-        writes: vec![write],
-        events: vec![event],
-        snapshots: Vec::new(),
-    };
+    let commit = Commit { writes: vec![write], events: vec![event], ..Commit::new(recorded_at) };
     engine.commit(commit).await.expect("memory keeps any bytes");
     (EventStore::builder().open(engine).await.expect("memory opens"), id)
 }

@@ -9,8 +9,7 @@ use evercore::engine::{
 };
 use evercore::format::Payload;
 use evercore::{
-    AggregateId, Codec, CommitId, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent,
-    Sequence,
+    AggregateId, Codec, Fingerprint, IdempotencyKey, NaturalKey, Position, RecordedEvent, Sequence,
 };
 
 use super::*;
@@ -36,20 +35,7 @@ fn plain(id: i64) -> AggregateWrite {
 }
 
 fn commit(writes: Vec<AggregateWrite>) -> Commit {
-    Commit {
-        id: CommitId::generate(),
-        recorded_at: DateTime::UNIX_EPOCH,
-        writes,
-        events: Vec::new(),
-        snapshots: Vec::new(),
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-    }
+    Commit { writes, ..Commit::new(DateTime::UNIX_EPOCH) }
 }
 
 /// A request with a snapshot of so many bytes.

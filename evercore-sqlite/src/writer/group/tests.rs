@@ -5,7 +5,7 @@ use chrono::DateTime;
 use evercore::boundary::Tags;
 use evercore::engine::{AggregateWrite, EventRow, KeyChange, NewEvent, NewSnapshot, Precondition};
 use evercore::format::Payload;
-use evercore::{AggregateId, Codec, CommitId, Fingerprint, Position, RecordedEvent, Sequence};
+use evercore::{AggregateId, Codec, Fingerprint, Position, RecordedEvent, Sequence};
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
@@ -15,20 +15,7 @@ use crate::schema;
 use crate::url::Location;
 
 fn commit(events: Vec<NewEvent>, snapshots: Vec<NewSnapshot>) -> Commit {
-    Commit {
-        id: CommitId::generate(),
-        recorded_at: DateTime::UNIX_EPOCH,
-        writes: Vec::new(),
-        events,
-        snapshots,
-        idempotency: None,
-        unique: Vec::new(),
-        conditions: Vec::new(),
-        tasks: Vec::new(),
-        declared: None,
-        completes: Vec::new(),
-        outcomes: Vec::new(),
-    }
+    Commit { events, snapshots, ..Commit::new(DateTime::UNIX_EPOCH) }
 }
 
 /// An event with a payload of so many bytes.
